@@ -1,0 +1,74 @@
+package pgserver
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+)
+
+// An account is who the server's processes run as. Postgres refuses root, so root hands them
+// to nobody; everyone else runs them as themselves.
+type account struct {
+	uid, gid int
+	other    bool // another account than our own
+}
+
+func serverAccount() (account, error) {
+	if os.Geteuid() != 0 {
+		return account{uid: os.Geteuid(), gid: os.Getegid()}, nil
+	}
+	u, err := user.Lookup("nobody")
+	if err != nil {
+		return account{}, fmt.Errorf("postgres refuses to run as root, and there is no user nobody to run it as: %w; run as an ordinary user", err)
+	}
+	uid, err := strconv.Atoi(u.Uid)
+	if err != nil {
+		return account{}, fmt.Errorf("uid of nobody: %w", err)
+	}
+	gid, err := strconv.Atoi(u.Gid)
+	if err != nil {
+		return account{}, fmt.Errorf("gid of nobody: %w", err)
+	}
+	return account{uid: uid, gid: gid, other: true}, nil
+}
+
+// own makes a folder and all in it belong to the account, with the modes that Postgres asks for.
+func (a account) own(dir string) error {
+	if !a.other {
+		return nil
+	}
+	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Lchown(path, a.uid, a.gid)
+	})
+}
+
+// attributes are those of a process of the account that needs the given paths.
+func (a account) attributes(paths ...string) *syscall.SysProcAttr {
+	attr := &syscall.SysProcAttr{}
+	if a.other {
+		attr.Credential = &syscall.Credential{Uid: uint32(a.uid), Gid: uint32(a.gid), NoSetGroups: false}
+		a.reach(attr, paths)
+	}
+	tie(attr)
+	return attr
+}
+
+// reachable says whether everyone may walk through the folders above path.
+func reachable(path string) bool {
+	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+		info, err := os.Stat(dir)
+		if err != nil || info.Mode().Perm()&0o001 == 0 {
+			return false
+		}
+		if dir == filepath.Dir(dir) {
+			return true
+		}
+	}
+}
