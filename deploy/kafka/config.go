@@ -84,8 +84,13 @@ func serverProperties(config Config) (string, error) {
 		"share.coordinator.state.topic.min.isr":            "1",
 		// A group is whole as soon as its first member is there: tests wait for nobody.
 		"group.initial.rebalance.delay.ms": "0",
-		"group.min.session.timeout.ms":     "1000",
-		"log.cleaner.enable":               "true",
+		// A broker that was killed may register again when its old session is over.
+		"broker.session.timeout.ms":                 "1000",
+		"broker.heartbeat.interval.ms":              "250",
+		"controller.quorum.election.timeout.ms":     "200",
+		"controller.quorum.election.backoff.max.ms": "200",
+		"group.min.session.timeout.ms":              "1000",
+		"log.cleaner.enable":                        "true",
 		// Tests that look at compaction must not wait 15 s for its next round.
 		"log.cleaner.backoff.ms":            "500",
 		"log.cleaner.dedupe.buffer.size":    "16777216",
