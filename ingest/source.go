@@ -78,6 +78,8 @@ type Change struct {
 	Minor  uint64
 	// CommitTime is when the source committed the change.
 	CommitTime time.Time
+	// Reason says why a delete was written that no source change stands behind; "" otherwise.
+	Reason string
 }
 
 // A Mark says how far the stream has come; all changes before it were handed over before it.

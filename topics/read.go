@@ -1,0 +1,108 @@
+package topics
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// ReadToEnd reads partitions of a topic from the given offsets to the ends that are committed
+// now, and calls fn for each data record, in order within a partition. It returns when the last
+// of them has been read, whatever offsets compaction and aborted transactions left out.
+func (c *Cluster) ReadToEnd(ctx context.Context, topic string, from map[int32]int64, fn func(*kgo.Record) error) error {
+	_, err := c.readToEnd(ctx, topic, from, fn)
+	return err
+}
+
+// ReadPartitionToEnd reads one partition likewise and gives the offset that it read to.
+func (c *Cluster) ReadPartitionToEnd(ctx context.Context, topic string, partition int32, from int64, fn func(*kgo.Record) error) (int64, error) {
+	ends, err := c.readToEnd(ctx, topic, map[int32]int64{partition: from}, fn)
+	return ends[partition], err
+}
+
+func (c *Cluster) readToEnd(ctx context.Context, topic string, from map[int32]int64, fn func(*kgo.Record) error) (map[int32]int64, error) {
+	cl, err := c.Client(kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
+	if err != nil {
+		return nil, err
+	}
+	defer cl.Close()
+	ends, err := committedEnds(ctx, cl, topic)
+	if err != nil {
+		return nil, err
+	}
+	todo := map[int32]kgo.Offset{}
+	for p, at := range from {
+		if at < ends[p] {
+			todo[p] = kgo.NewOffset().At(at)
+		}
+	}
+	cl.AddConsumePartitions(map[string]map[int32]kgo.Offset{topic: todo})
+	for len(todo) > 0 {
+		fetches := cl.PollFetches(ctx)
+		if err := fetchError(ctx, fetches); err != nil {
+			return nil, fmt.Errorf("read %s: %w", topic, err)
+		}
+		var fault error
+		fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+			for _, r := range p.Records {
+				if r.Offset+1 >= ends[p.Partition] {
+					delete(todo, p.Partition)
+				}
+				if fault == nil && !r.Attrs.IsControl() && r.Offset < ends[p.Partition] {
+					fault = fn(r)
+				}
+			}
+		})
+		if fault != nil {
+			return nil, fmt.Errorf("read %s: %w", topic, fault)
+		}
+	}
+	return ends, nil
+}
+
+// fetchError is the first error of a poll that retrying will not mend.
+func fetchError(ctx context.Context, fetches kgo.Fetches) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	for _, e := range fetches.Errors() {
+		return fmt.Errorf("partition %d: %w", e.Partition, e.Err)
+	}
+	return nil
+}
+
+// committedEnds gives the last stable offset of each partition of a topic.
+func committedEnds(ctx context.Context, cl *kgo.Client, topic string) (map[int32]int64, error) {
+	listed, err := kadm.NewClient(cl).ListCommittedOffsets(ctx, topic)
+	return offsetsOf(listed, topic, err)
+}
+
+// Ends gives the end of each partition of a topic that a read_committed reader will come to.
+func (c *Cluster) Ends(ctx context.Context, topic string) (map[int32]int64, error) {
+	cl, err := c.Client()
+	if err != nil {
+		return nil, err
+	}
+	defer cl.Close()
+	return committedEnds(ctx, cl, topic)
+}
+
+// HighWatermarks gives the end of each partition of a topic, open transactions included.
+func HighWatermarks(ctx context.Context, cl *kgo.Client, topic string) (map[int32]int64, error) {
+	listed, err := kadm.NewClient(cl).ListEndOffsets(ctx, topic)
+	return offsetsOf(listed, topic, err)
+}
+
+func offsetsOf(listed kadm.ListedOffsets, topic string, err error) (map[int32]int64, error) {
+	if err == nil {
+		err = listed.Error()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("offsets of %s: %w", topic, err)
+	}
+	out := map[int32]int64{}
+	listed.Each(func(o kadm.ListedOffset) { out[o.Partition] = o.Offset })
+	return out, nil
+}
