@@ -1,0 +1,243 @@
+package normalize
+
+import (
+	"fmt"
+
+	"github.com/hamba/avro/v2"
+	"tributary/schemas"
+)
+
+type wireKind uint8
+
+const (
+	wireNull wireKind = iota
+	wireBool
+	wireInt // int and long: both are zigzag varints
+	wireFloat
+	wireDouble
+	wireBytes
+	wireString
+	wireFixed
+	wireEnum
+	wireArray
+	wireMap
+	wireRecord
+	wireUnion
+)
+
+// A wireType is an Avro type compiled for reading: its shape and its semantic name.
+type wireType struct {
+	kind     wireKind
+	semantic string // connect.name, else the logicalType, else ""
+	size     int    // fixed
+	scale    int    // decimal
+	symbols  []string
+	elem     *wireType   // array items, map values
+	fields   []wireField // record
+	branches []*wireType // union
+}
+
+type wireField struct {
+	name string
+	t    *wireType
+}
+
+// maxDepth bounds the nesting of a schema; a recursive one ends here.
+const maxDepth = 32
+
+func compileType(s avro.Schema, depth int) (*wireType, error) {
+	if depth > maxDepth {
+		return nil, fmt.Errorf("the schema is nested more than %d levels deep, or is recursive", maxDepth)
+	}
+	if ref, ok := s.(*avro.RefSchema); ok {
+		s = ref.Schema()
+	}
+	t := &wireType{semantic: semanticOf(s)}
+	var err error
+	switch s := s.(type) {
+	case *avro.NullSchema:
+	case *avro.PrimitiveSchema:
+		t.kind = primitiveKind(s.Type())
+		t.scale = scaleOf(s.Logical())
+	case *avro.FixedSchema:
+		t.kind, t.size = wireFixed, s.Size()
+		t.scale = scaleOf(s.Logical())
+	case *avro.EnumSchema:
+		t.kind, t.symbols = wireEnum, s.Symbols()
+	case *avro.ArraySchema:
+		t.kind = wireArray
+		t.elem, err = compileItems(s.Items(), depth)
+	case *avro.MapSchema:
+		t.kind = wireMap
+		t.elem, err = compileType(s.Values(), depth+1)
+	case *avro.RecordSchema:
+		t.kind = wireRecord
+		err = t.compileFields(s.Fields(), depth)
+	case *avro.UnionSchema:
+		t.kind = wireUnion
+		err = t.compileBranches(s.Types(), depth)
+	default:
+		err = fmt.Errorf("Avro type %s is not known", s.Type())
+	}
+	return t, err
+}
+
+// compileItems refuses items without bytes: their count would not be bounded by the body.
+func compileItems(s avro.Schema, depth int) (*wireType, error) {
+	t, err := compileType(s, depth+1)
+	if err == nil && t.minSize() == 0 {
+		err = fmt.Errorf("an array of %s holds nothing", s.Type())
+	}
+	return t, err
+}
+
+func (t *wireType) compileFields(fields []*avro.Field, depth int) error {
+	for _, f := range fields {
+		ft, err := compileType(f.Type(), depth+1)
+		if err != nil {
+			return fmt.Errorf("field %s: %w", f.Name(), err)
+		}
+		t.fields = append(t.fields, wireField{f.Name(), ft})
+	}
+	return nil
+}
+
+func (t *wireType) compileBranches(types avro.Schemas, depth int) error {
+	for _, b := range types {
+		bt, err := compileType(b, depth+1)
+		if err != nil {
+			return err
+		}
+		t.branches = append(t.branches, bt)
+	}
+	return nil
+}
+
+func primitiveKind(t avro.Type) wireKind {
+	switch t {
+	case avro.Boolean:
+		return wireBool
+	case avro.Int, avro.Long:
+		return wireInt
+	case avro.Float:
+		return wireFloat
+	case avro.Double:
+		return wireDouble
+	case avro.Bytes:
+		return wireBytes
+	}
+	return wireString
+}
+
+// semanticOf names what a type means: Connect's name where there is one (it is finer), else
+// Avro's logical type.
+func semanticOf(s avro.Schema) string {
+	if p, ok := s.(avro.PropertySchema); ok {
+		if name, ok := p.Prop("connect.name").(string); ok {
+			return name
+		}
+	}
+	if l, ok := s.(avro.LogicalTypeSchema); ok && l.Logical() != nil {
+		return string(l.Logical().Type())
+	}
+	return ""
+}
+
+func scaleOf(l avro.LogicalSchema) int {
+	if d, ok := l.(*avro.DecimalLogicalSchema); ok {
+		return d.Scale()
+	}
+	return 0
+}
+
+func (t *wireType) minSize() int {
+	switch t.kind {
+	case wireNull:
+		return 0
+	case wireFixed:
+		return t.size
+	case wireRecord:
+		n := 0
+		for _, f := range t.fields {
+			n += f.t.minSize()
+		}
+		return n
+	}
+	return 1
+}
+
+// skip moves r over one value; false means that the body is damaged.
+func (t *wireType) skip(r *schemas.Reader) bool {
+	switch t.kind {
+	case wireInt, wireEnum:
+		r.Long()
+	case wireBytes, wireString:
+		r.Bytes()
+	case wireBool:
+		r.Fixed(1)
+	case wireFloat:
+		r.Fixed(4)
+	case wireDouble:
+		r.Fixed(8)
+	case wireFixed:
+		r.Fixed(t.size)
+	case wireArray:
+		return skipBlocks(r, func() bool { return t.elem.skip(r) })
+	case wireMap:
+		return skipBlocks(r, func() bool { r.Bytes(); return t.elem.skip(r) })
+	case wireRecord:
+		for i := range t.fields {
+			if !t.fields[i].t.skip(r) {
+				return false
+			}
+		}
+	case wireUnion:
+		b := t.branch(r)
+		return b != nil && b.skip(r)
+	}
+	return r.Err() == nil
+}
+
+// branch reads a union's index and gives the type that follows; nil for an impossible index.
+func (t *wireType) branch(r *schemas.Reader) *wireType {
+	if n := r.Long(); r.Err() == nil && n >= 0 && n < int64(len(t.branches)) {
+		return t.branches[n]
+	}
+	return nil
+}
+
+// skipBlocks reads an Avro array or map, item being called for each entry.
+func skipBlocks(r *schemas.Reader, item func() bool) bool {
+	for {
+		n := r.Long()
+		if n == 0 || r.Err() != nil {
+			return r.Err() == nil
+		}
+		if n < 0 {
+			n = -n
+			r.Long() // the block's size in bytes
+		}
+		if n < 0 || n > int64(len(r.Rest())) {
+			return false
+		}
+		for ; n > 0; n-- {
+			if !item() {
+				return false
+			}
+		}
+	}
+}
+
+// span gives the bytes of one value, from where r stands to behind it; it points into the body
+// and is never nil for a value that is whole.
+func (t *wireType) span(r *schemas.Reader) []byte {
+	start := r.Rest()
+	if !t.skip(r) {
+		return nil
+	}
+	n := len(start) - len(r.Rest())
+	if n == 0 {
+		return []byte{}
+	}
+	return start[:n:n]
+}
