@@ -135,14 +135,14 @@ func (e *Entity) Streams() []*Stream {
 type Field struct {
 	Name           string
 	Type           Type
-	Required       bool
+	Required       bool // always true for the key
 	Unique         bool
 	Localized      bool
-	Rule           Rule
+	Rule           Rule   // of a group's member: its lead's
 	Group          string // name of the lead field whose winner this field takes; "" for none
 	Freshness      Freshness
 	Classification string // "", "pii"
-	Validate       string // CEL over value
+	Validate       string // CEL over value; "" means every value of the type is good
 	Description    string
 	Deprecated     string
 	Pos            Pos
@@ -198,9 +198,12 @@ type Block struct {
 	At   string // CEL over row: source time; "" means commit time
 	Set  []Assignment
 	Pos  Pos
+	// KeyPos, WhenPos and AtPos are where the expressions' texts begin.
+	KeyPos, WhenPos, AtPos Pos
 }
 
-// An Assignment gives a field the value of an expression over row.
+// An Assignment gives a field the value of an expression over row. Pos is where the
+// expression's text begins.
 type Assignment struct {
 	Field string
 	Expr  string
@@ -209,6 +212,7 @@ type Assignment struct {
 
 // Pos is a place in a manifest's file; lines and columns count from 1.
 type Pos struct {
-	File         string
-	Line, Column int
+	File   string `json:"file"`
+	Line   int    `json:"line,omitempty"`
+	Column int    `json:"column,omitempty"`
 }

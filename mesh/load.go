@@ -1,0 +1,211 @@
+package mesh
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// apiVersion is the format that this package reads.
+const apiVersion = "tributary/v1"
+
+// maxFile bounds the bytes of one file of a manifest.
+const maxFile = 4 << 20
+
+// A File is a file of a manifest. Its name stands in faults.
+type File struct {
+	Name string
+	Text []byte
+}
+
+// Load reads a manifest from files and folders; of a folder all *.yaml and *.yml, by name. env
+// looks up environment variables, as os.LookupEnv does; where it is nil, references stay
+// unresolved, so that a manifest can be checked without its secrets. What is wrong with the
+// manifest comes as Faults, all at once.
+func Load(paths []string, env func(string) (string, bool)) (*Mesh, error) {
+	var files []File
+	for _, p := range paths {
+		names, err := filesOf(p)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			f, err := readFile(name)
+			if err != nil {
+				return nil, err
+			}
+			files = append(files, f)
+		}
+	}
+	return Parse(files, env)
+}
+
+// filesOf gives the files of a manifest that a path stands for.
+func filesOf(path string) ([]string, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the manifest: %w", err)
+	}
+	if !st.IsDir() {
+		return []string{path}, nil
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the manifest: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		if ext := filepath.Ext(e.Name()); !e.IsDir() && (ext == ".yaml" || ext == ".yml") && !strings.HasPrefix(e.Name(), ".") {
+			names = append(names, filepath.Join(path, e.Name()))
+		}
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("the manifest's folder %s holds no *.yaml or *.yml file", path)
+	}
+	return names, nil
+}
+
+func readFile(name string) (File, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return File{}, fmt.Errorf("read the manifest: %w", err)
+	}
+	defer f.Close() //nolint:errcheck // only read
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return File{}, fmt.Errorf("read the manifest: %w", err)
+	}
+	return File{Name: name, Text: text}, nil
+}
+
+// Parse makes a Mesh of the text of a manifest's files; env is as for Load. What is wrong comes
+// as Faults, all at once.
+func Parse(files []File, env func(string) (string, bool)) (*Mesh, error) {
+	c := newCollector(files)
+	d := &draft{collector: c, mesh: &Mesh{MaxOutage: 7 * day}}
+	for _, f := range files {
+		r := &reader{collector: c, file: f.Name, env: env}
+		for _, doc := range r.documents(f) {
+			d.document(r, doc)
+		}
+	}
+	if d.header.node == nil && len(files) > 0 && !c.hasSyntaxFault {
+		c.add(Pos{File: files[0].Name, Line: 1, Column: 1}, "the manifest has no header",
+			"begin one document with apiVersion: "+apiVersion+" and mesh: NAME")
+	}
+	d.link()
+	d.check()
+	if err := c.err(); err != nil {
+		return nil, err
+	}
+	if len(files) == 0 {
+		return nil, errors.New("no file of a manifest was named")
+	}
+	return d.mesh, nil
+}
+
+// documents gives the documents of a file that are not empty.
+func (r *reader) documents(f File) []*yaml.Node {
+	if len(f.Text) > maxFile {
+		r.syntaxFault(Pos{File: f.Name}, fmt.Sprintf("the file is larger than %d MiB", maxFile>>20), "split it")
+		return nil
+	}
+	var docs []*yaml.Node
+	dec := yaml.NewDecoder(bytes.NewReader(f.Text))
+	for {
+		var n yaml.Node
+		err := dec.Decode(&n)
+		if errors.Is(err, io.EOF) {
+			return docs
+		}
+		if err != nil {
+			r.syntaxFault(syntaxPos(f, err), "this is no valid YAML: "+syntaxProblem(err), "")
+			return docs
+		}
+		if n.Kind == yaml.DocumentNode && len(n.Content) == 1 && n.Content[0].Tag != "!!null" {
+			docs = append(docs, n.Content[0])
+		}
+	}
+}
+
+// syntaxFault reports a file that could not be read whole: what is missing may stand in it.
+func (r *reader) syntaxFault(p Pos, what, suggestion string) {
+	r.hasSyntaxFault = true
+	r.add(p, what, suggestion)
+}
+
+var yamlLine = regexp.MustCompile(`line (\d+): `)
+
+// syntaxPos finds the place in the YAML library's message: it names a line, but no column.
+func syntaxPos(f File, err error) Pos {
+	p := Pos{File: f.Name, Line: 1, Column: 1}
+	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
+		p.Line, _ = strconv.Atoi(m[1])
+	}
+	if lines := strings.Split(string(f.Text), "\n"); p.Line <= len(lines) {
+		line := lines[p.Line-1]
+		p.Column = 1 + len(line) - len(strings.TrimLeft(line, " "))
+	}
+	return p
+}
+
+// syntaxProblem is the YAML library's message without its place, and without an anchor's name:
+// a password that begins with * reads as one (I11).
+func syntaxProblem(err error) string {
+	msg := strings.TrimPrefix(err.Error(), "yaml: ")
+	msg = yamlLine.ReplaceAllString(msg, "")
+	if strings.Contains(msg, "anchor") {
+		return "text that begins with * must be in quotes"
+	}
+	return msg
+}
+
+// document tells which of the three kinds of document this is and reads it.
+func (d *draft) document(r *reader, n *yaml.Node) {
+	if n.Kind != yaml.MappingNode {
+		r.fault(n, "a document must be a mapping, found "+describe(n), "begin it with mesh:, system: or entity:")
+		return
+	}
+	var keys []string
+	for i := 0; i < len(n.Content); i += 2 {
+		keys = append(keys, n.Content[i].Value)
+	}
+	switch {
+	case slices.Contains(keys, "entity"):
+		d.entity(r, n)
+	case slices.Contains(keys, "system"):
+		d.system(r, n)
+	case nearestShape(keys) == "entity":
+		d.entity(r, n)
+	case nearestShape(keys) == "system":
+		d.system(r, n)
+	default:
+		d.readHeader(r, n)
+	}
+}
+
+// nearestShape says what a document without system: and entity: most likely was meant to be.
+func nearestShape(keys []string) string {
+	best, most := "", 0
+	for name, s := range map[string]shape{"header": headerShape(), "system": systemShape(), "entity": entityShape()} {
+		n := 0
+		for _, k := range keys {
+			if slices.Contains(s.names(), k) {
+				n++
+			}
+		}
+		if n > most || n == most && name < best {
+			best, most = name, n
+		}
+	}
+	return best
+}
