@@ -2,8 +2,8 @@ package views
 
 import "tributary/mesh"
 
-// A Query asks one view, with relations to any depth; a driver compiles it to one statement.
-// Values that vary between executions are Args, so that a query can be compiled once.
+// A Query asks one view, with relations to any depth; all that one execution reads is of one
+// snapshot. Values that vary between executions are Args, so that a query can be compiled once.
 type Query struct {
 	Entity *mesh.Entity
 	// Where limits the rows; nil: all.
@@ -78,7 +78,9 @@ const (
 )
 
 // A Cond limits rows. A comparison with a null argument is never true, except that Eq null is
-// the same as IsNull. Ne is true for null fields.
+// the same as IsNull. Ne is true for null fields. Not is true wherever its Conds, joined by And,
+// are not. Text compares bytewise and case counts; NaN equals itself and is above all numbers;
+// lists can only be tested for null, and Contains and StartsWith are for string, uuid and enum.
 type Cond struct {
 	Op     CondOp
 	Conds  []*Cond
