@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"gopkg.in/yaml.v3"
+
 	"tributary/mesh/expr"
 )
 
@@ -17,9 +19,8 @@ func (d *draft) check() {
 		for _, b := range e.blocks {
 			e.checkSet(b)
 		}
-		if len(e.blocks) == 0 && e.has("contributions") && len(e.items("contributions")) == 0 {
-			e.r.fault(e.at("contributions"), "nothing contributes to "+e.Name, "write - from: system.stream")
-			continue
+		if n := e.values["contributions"]; n != nil && n.Kind == yaml.SequenceNode && len(n.Content) == 0 {
+			e.r.fault(n, "nothing contributes to the entity", "write - from: system.stream")
 		}
 		for i := range e.fields {
 			e.checkField(&e.fields[i])
@@ -75,6 +76,9 @@ func (e *entityDraft) checkKey() {
 		return
 	}
 	f := e.draftOf(e.Key)
+	if f == nil && len(e.fields) == 0 {
+		return
+	}
 	if f == nil {
 		e.r.fault(e.at("key"), fmt.Sprintf("key %q is no field of %s", clip(e.Key), e.Name), oneOf(e.Key, e.fieldNames()))
 		return

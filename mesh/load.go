@@ -143,18 +143,29 @@ func (r *reader) syntaxFault(p Pos, what, suggestion string) {
 	r.add(p, what, suggestion)
 }
 
-var yamlLine = regexp.MustCompile(`line (\d+): `)
+var (
+	yamlLine   = regexp.MustCompile(`line (\d+): `)
+	yamlAnchor = regexp.MustCompile(`unknown anchor '([^']*)' referenced`)
+	// yamlParser tells the library's parser errors, whose lines count from 0, from its scanner's.
+	yamlParser = regexp.MustCompile(`did not find expected (node content|key|',' or|'-' indicator|<)`)
+)
 
 // syntaxPos finds the place in the YAML library's message: it names a line, but no column.
 func syntaxPos(f File, err error) Pos {
-	p := Pos{File: f.Name, Line: 1, Column: 1}
+	lines := strings.Split(string(f.Text), "\n")
+	p := Pos{File: f.Name, Line: 1}
 	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
 		p.Line, _ = strconv.Atoi(m[1])
+		if yamlParser.MatchString(err.Error()) {
+			p.Line++
+		}
 	}
-	if lines := strings.Split(string(f.Text), "\n"); p.Line <= len(lines) {
-		line := lines[p.Line-1]
-		p.Column = 1 + len(line) - len(strings.TrimLeft(line, " "))
+	if m := yamlAnchor.FindStringSubmatch(err.Error()); m != nil {
+		p.Line = 1 + max(0, slices.IndexFunc(lines, func(l string) bool { return strings.Contains(l, "*"+m[1]) }))
 	}
+	p.Line = min(max(p.Line, 1), len(lines))
+	line := lines[p.Line-1]
+	p.Column = 1 + len(line) - len(strings.TrimLeft(line, " "))
 	return p
 }
 
@@ -163,7 +174,7 @@ func syntaxPos(f File, err error) Pos {
 func syntaxProblem(err error) string {
 	msg := strings.TrimPrefix(err.Error(), "yaml: ")
 	msg = yamlLine.ReplaceAllString(msg, "")
-	if strings.Contains(msg, "anchor") {
+	if yamlAnchor.MatchString(msg) {
 		return "text that begins with * must be in quotes"
 	}
 	return msg
@@ -179,32 +190,33 @@ func (d *draft) document(r *reader, n *yaml.Node) {
 	for i := 0; i < len(n.Content); i += 2 {
 		keys = append(keys, n.Content[i].Value)
 	}
-	switch {
-	case slices.Contains(keys, "entity"):
+	switch nearestShape(keys) {
+	case "entity":
 		d.entity(r, n)
-	case slices.Contains(keys, "system"):
+	case "system":
 		d.system(r, n)
-	case nearestShape(keys) == "entity":
-		d.entity(r, n)
-	case nearestShape(keys) == "system":
-		d.system(r, n)
-	default:
+	case "mesh":
 		d.readHeader(r, n)
+	default:
+		r.fault(n, "a document must be the mesh's header, a system or an entity", "begin it with mesh:, system: or entity:")
 	}
 }
 
-// nearestShape says what a document without system: and entity: most likely was meant to be.
+// nearestShape says what a document is, by its own key or else by most of its keys.
 func nearestShape(keys []string) string {
 	best, most := "", 0
-	for name, s := range map[string]shape{"header": headerShape(), "system": systemShape(), "entity": entityShape()} {
+	for _, s := range []shape{entityShape(), systemShape(), headerShape()} {
+		if slices.Contains(keys, s.def) {
+			return s.def
+		}
 		n := 0
 		for _, k := range keys {
 			if slices.Contains(s.names(), k) {
 				n++
 			}
 		}
-		if n > most || n == most && name < best {
-			best, most = name, n
+		if n > most {
+			best, most = s.def, n
 		}
 	}
 	return best

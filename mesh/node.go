@@ -64,10 +64,10 @@ func (r *reader) object(n *yaml.Node, s shape) object {
 		r.fault(n, s.name+" must be a mapping, found "+describe(n), "give "+strings.Join(s.names(), ", "))
 		return o
 	}
-	names := s.names()
+	names, meant := s.names(), map[string]bool{}
 	for _, e := range r.pairs(n, s.name) {
 		if !slices.Contains(names, e.key.Value) {
-			r.unknown(e.key, s)
+			meant[r.unknown(e.key, s)] = true
 			continue
 		}
 		o.keys[e.key.Value] = e.key
@@ -77,7 +77,7 @@ func (r *reader) object(n *yaml.Node, s shape) object {
 	}
 	for _, k := range s.keys {
 		switch {
-		case !k.required || o.has(k.name):
+		case !k.required || o.has(k.name) || meant[k.name]:
 		case o.keys[k.name] != nil:
 			r.fault(o.keys[k.name], k.name+" has no value", k.doc)
 		default:
@@ -87,13 +87,16 @@ func (r *reader) object(n *yaml.Node, s shape) object {
 	return o
 }
 
-func (r *reader) unknown(k *yaml.Node, s shape) {
+// unknown reports a key that the shape does not list, and gives the one that was meant, or "".
+func (r *reader) unknown(k *yaml.Node, s shape) string {
 	what := fmt.Sprintf("unknown field %q", clip(k.Value))
-	if best := nearest(k.Value, s.names()); best != "" {
-		r.fault(k, what, fmt.Sprintf("did you mean %q?", best))
-		return
+	best := nearest(k.Value, s.names())
+	if best == "" {
+		r.fault(k, what, s.name+" has "+strings.Join(s.names(), ", "))
+		return ""
 	}
-	r.fault(k, what, s.name+" has "+strings.Join(s.names(), ", "))
+	r.fault(k, what, fmt.Sprintf("did you mean %q?", best))
+	return best
 }
 
 // has says whether a key has a value.

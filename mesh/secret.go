@@ -20,18 +20,12 @@ var (
 // resolve replaces the references of a text. Every variable that is not set is a fault, and ok
 // is false. Without an environment the text stays as it is.
 func (r *reader) resolve(n *yaml.Node, text string) (value string, ok bool) {
-	if i := strings.Index(reference.ReplaceAllString(text, ""), "${"); i >= 0 {
-		r.fault(n, "a reference is not closed", "write ${NAME}")
+	if !r.references(n, text) {
 		return "", false
 	}
 	ok = true
 	value = reference.ReplaceAllStringFunc(text, func(ref string) string {
 		name := ref[2 : len(ref)-1]
-		if !varName.MatchString(name) {
-			r.fault(n, "a reference must hold the name of an environment variable", "write ${NAME}")
-			ok = false
-			return ""
-		}
 		if r.env == nil {
 			return ref
 		}
@@ -47,6 +41,24 @@ func (r *reader) resolve(n *yaml.Node, text string) (value string, ok bool) {
 		return v
 	})
 	return value, ok
+}
+
+// references checks the form of a text's references.
+func (r *reader) references(n *yaml.Node, text string) bool {
+	what := ""
+	if strings.Contains(reference.ReplaceAllString(text, ""), "${") {
+		what = "a reference is not closed"
+	}
+	for _, m := range reference.FindAllStringSubmatch(text, -1) {
+		if !varName.MatchString(m[1]) {
+			what = "a reference must hold the name of an environment variable"
+		}
+	}
+	if what != "" {
+		r.secret[r.pos(n)] = true // what was meant to be a secret may stand there
+		r.fault(n, what, "write ${NAME}")
+	}
+	return what == ""
 }
 
 // plain gives the text behind a key with its references resolved, for what is no secret.
@@ -93,7 +105,7 @@ func (o object) address(name string, words, schemes []string) Secret {
 		return Secret{}
 	}
 	text := o.text(name)
-	if text == "" {
+	if text == "" || !o.r.references(n, text) {
 		return Secret{}
 	}
 	if hasLiteralPassword(text) {

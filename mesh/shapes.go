@@ -6,8 +6,8 @@ const (
 )
 
 func headerShape() shape {
-	return shape{"the mesh's header", "header", "What holds for the whole mesh. One document of the manifest is this one.", []key{
-		need(key{name: "apiVersion", doc: "Version of the manifest's format.", value: choice(apiVersion)}),
+	return shape{"the mesh's header", "mesh", "What holds for the whole mesh. One document of the manifest is this one.", []key{
+		need(key{name: "apiVersion", doc: "Version of the manifest's format: " + apiVersion + ".", value: choice(apiVersion)}),
 		need(key{name: "mesh", doc: "Name of the mesh; it prefixes every topic.", value: name()}),
 		{name: "kafka", doc: "The broker. Default: embedded.", value: ref(kafkaShape())},
 		{name: "registry", doc: "The schema registry. Default: embedded.", value: ref(registryShape())},

@@ -157,12 +157,13 @@ func (p *Program) compileCEL(src string, s scope, loops bool) error {
 	}
 	parsed, issues := env.Parse(src)
 	if issues.Err() != nil {
-		return translate(issues.Errors(), s.columns)
+		return translate(issues.Errors(), s)
 	}
 	s.resolve(parsed.NativeRep())
+	s.widen(parsed.NativeRep())
 	checked, issues := env.Check(parsed)
 	if issues.Err() != nil {
-		return translate(issues.Errors(), s.columns)
+		return translate(issues.Errors(), s)
 	}
 	if err := p.checkResult(checked.OutputType()); err != nil {
 		return err
@@ -197,7 +198,7 @@ func (p *Program) checkResult(t *cel.Type) error {
 		return Errors{{Line: 1, Column: 1, What: "the expression gives " + typeName(t) + ", which no field holds", Suggestion: "convert it with string(), or give a plain value"}}
 	}
 	p.result = result
-	if what, suggestion := misfit(p.want, result, false, "it"); what != "" {
+	if what, suggestion := misfit(p.want, result, false, "…"); what != "" {
 		return Errors{{Line: 1, Column: 1, What: what, Suggestion: suggestion}}
 	}
 	return nil
@@ -216,7 +217,7 @@ func misfit(want Want, t ColumnType, plain bool, subject string) (what, suggesti
 		if t == Bool || t == 0 {
 			return "", ""
 		}
-		return "a condition must give true or false, found " + t.String(), "compare: " + subject + " == …"
+		return "a condition must give true or false, found " + t.String(), "compare it, as in " + subject + " == …"
 	case At:
 		if t == Time || t == 0 {
 			return "", ""

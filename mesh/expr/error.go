@@ -40,11 +40,11 @@ var (
 )
 
 // translate makes Errors of CEL's messages, in words of the manifest.
-func translate(errs []*common.Error, columns []Column) Errors {
+func translate(errs []*common.Error, s scope) Errors {
 	var out Errors
 	for _, e := range errs {
 		f := Error{Line: max(e.Location.Line(), 1), Column: max(e.Location.Column()+1, 1)}
-		f.What, f.Suggestion = explain(e.Message, columns)
+		f.What, f.Suggestion = explain(e.Message, s)
 		if !slices.Contains(out, f) {
 			out = append(out, f)
 		}
@@ -52,7 +52,7 @@ func translate(errs []*common.Error, columns []Column) Errors {
 	return out
 }
 
-func explain(msg string, columns []Column) (what, suggestion string) {
+func explain(msg string, s scope) (what, suggestion string) {
 	msg = wrapped.ReplaceAllString(strings.TrimPrefix(msg, "Syntax error: "), "$1")
 	if i := strings.Index(msg, " expecting "); i >= 0 {
 		msg = msg[:i]
@@ -64,12 +64,7 @@ func explain(msg string, columns []Column) (what, suggestion string) {
 		return "= is no operator of CEL", "compare with =="
 	}
 	if m := unknownName.FindStringSubmatch(msg); m != nil {
-		for _, c := range columns {
-			if c.Name == m[1] {
-				return fmt.Sprintf("unknown name %q", m[1]), "write " + Ref(c.Name)
-			}
-		}
-		return fmt.Sprintf("unknown name %q", m[1]), didYouMean(m[1], functionNames())
+		return fmt.Sprintf("unknown name %q", m[1]), s.suggestName(m[1])
 	}
 	if m := noOverload.FindStringSubmatch(msg); m != nil {
 		return explainOverload(m[1], m[2])
@@ -95,7 +90,7 @@ func explainOverload(function, args string) (what, suggestion string) {
 	what = fmt.Sprintf("%s does not take %s", name, args)
 	switch {
 	case strings.Contains(args, "double") && strings.Contains(args, "int"):
-		return what, "write the number with a point, 2.0, or convert with double()"
+		return what, "convert the int with double()"
 	case strings.Contains(args, "null"):
 		return what, "null is compared with a column; use has() for a list"
 	case strings.Contains(args, "timestamp") && strings.Contains(args, "string"):
@@ -106,7 +101,7 @@ func explainOverload(function, args string) (what, suggestion string) {
 
 // functionNames lists what an expression may call, for suggestions.
 func functionNames() []string {
-	return []string{"row", "value", "string", "int", "double", "bool", "bytes", "timestamp", "duration", "size", "has", "coalesce", "matches",
+	return []string{"string", "int", "double", "bool", "bytes", "timestamp", "duration", "size", "has", "coalesce", "matches",
 		"contains", "startsWith", "endsWith", "lowerAscii", "upperAscii", "trim", "replace", "split", "substring", "join", "indexOf",
 		"lastIndexOf", "charAt", "format", "reverse"}
 }
@@ -135,9 +130,16 @@ func nearest(name string, candidates []string) string {
 	return best
 }
 
-func didYouMean(name string, candidates []string) string {
-	if best := nearest(name, candidates); best != "" {
+// suggestName says what an unknown variable or function may have been meant to be.
+func (s scope) suggestName(name string) string {
+	variable := rowName
+	if s.value {
+		variable = valueName
+	} else if _, ok := s.index[name]; ok {
+		return "write " + Ref(name)
+	}
+	if best := nearest(name, append(functionNames(), variable)); best != "" {
 		return fmt.Sprintf("did you mean %s?", best)
 	}
-	return "an expression speaks of row and CEL's functions"
+	return "the expression may speak of " + variable
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"cel.dev/cel-go/cel"
@@ -66,7 +67,7 @@ func (p *Program) eval(vals []any) (any, error) {
 	}
 	out, _, err := p.prg.Eval(activation{p, vals})
 	if err != nil {
-		return nil, fmt.Errorf("evaluate the expression: %w", err)
+		return nil, withoutValues(err)
 	}
 	if m, ok := out.(traits.Mapper); ok && p.want == LocalizedValue {
 		return localized(m)
@@ -111,13 +112,47 @@ func (a activation) ResolveName(name string) (any, bool) {
 // Parent implements cel.Activation.
 func (a activation) Parent() cel.Activation { return nil }
 
+// A columnError is an error of a column's value. It does not repeat the value.
+type columnError struct {
+	column string
+	err    error
+}
+
+func (e *columnError) Error() string { return "column " + e.column + " " + e.err.Error() }
+
 // value makes a CEL value of a column's value.
 func (rt *rowTypes) value(i int, v any) (ref.Val, error) {
 	out, err := rt.celValue(rt.columns[i].Type, v)
 	if err != nil {
-		return nil, fmt.Errorf("column %s %w", rt.columns[i].Name, err)
+		return nil, &columnError{rt.columns[i].Name, err}
 	}
 	return out, nil
+}
+
+// withoutValues makes an error of CEL's that says what failed, but not for which values: CEL
+// repeats what it could not convert or find (I11).
+func withoutValues(err error) error {
+	var column *columnError
+	if errors.As(err, &column) {
+		return column
+	}
+	for _, known := range []struct{ message, why string }{
+		{"no such overload", "an operation met null or a value of another type"},
+		{"division by zero", "division by zero"},
+		{"modulus by zero", "division by zero"},
+		{"overflow", "a result is out of bounds"},
+		{"index out of", "an index is out of bounds"},
+		{"no such key", "a map has no such key"},
+		{"cost limit", "it costs too much: a macro runs over too long lists"},
+		{"timestamp", "a text is no timestamp"},
+		{"conversion", "a conversion failed"},
+		{"strconv", "a text is no number"},
+	} {
+		if strings.Contains(err.Error(), known.message) {
+			return errors.New("the expression failed: " + known.why)
+		}
+	}
+	return errors.New("the expression failed for this row")
 }
 
 func (rt *rowTypes) celValue(t ColumnType, v any) (ref.Val, error) {

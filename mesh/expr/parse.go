@@ -56,7 +56,7 @@ func parse(src string) (*ast.AST, error) {
 	}
 	tree, errs := p.Parse(source)
 	if list := errs.GetErrors(); len(list) > 0 {
-		return nil, translate(list, nil)
+		return nil, translate(list, scope{})
 	}
 	return tree, nil
 }

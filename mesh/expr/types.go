@@ -35,7 +35,7 @@ func newEnv(s scope) (*cel.Env, *rowTypes, error) {
 	}
 	env, err := cel.NewEnv(
 		cel.CustomTypeAdapter(rt), cel.CustomTypeProvider(rt), variable,
-		ext.Strings(), coalesce(), cel.DefaultUTCTimeZone(true),
+		ext.Strings(), coalesce(), cel.DefaultUTCTimeZone(true), cel.CrossTypeNumericComparisons(true),
 		cel.ParserRecursionLimit(maxDepth), cel.ParserExpressionSizeLimit(maxSize),
 	)
 	return env, rt, err
