@@ -106,9 +106,6 @@ func twosComplement(v *big.Int) []byte {
 	return new(big.Int).Add(v, new(big.Int).Lsh(big.NewInt(1), uint(8*n))).FillBytes(make([]byte, n))
 }
 
-// argument is the value as an argument of a query.
-func argument(v value) any { return v }
-
 // text is the value as an element of a list argument.
 func text(v value) string {
 	switch v := v.(type) {

@@ -25,6 +25,16 @@ func Run(t *testing.T, open func(t *testing.T) views.Store) {
 		{"Define", testDefine},
 		{"DefineChanged", testDefineChanged},
 		{"Undefined", testUndefined},
+		{"Filters", testFilters},
+		{"Logic", testLogic},
+		{"BadArguments", testBadArguments},
+		{"Relations", testRelations},
+		{"Locales", testLocales},
+		{"Meta", testMeta},
+		{"Snapshots", testSnapshots},
+		{"Cancelled", testCancelled},
+		{"Closed", testClosed},
+		{"Paging", testPaging},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			store := open(t)

@@ -103,10 +103,12 @@ func (s storage) argument(round rounding) func(any) (cell, error) {
 		case string:
 			return s.parse(v, round)
 		case int64:
-			if _, long := s.codec.(longCodec); long {
+			switch s.codec.(type) {
+			case longCodec:
 				return intCell(v), nil
+			case floatCodec, decimalCodec, bigDecimalCodec:
+				return s.parse(strconv.FormatInt(v, 10), round)
 			}
-			return s.parse(strconv.FormatInt(v, 10), round)
 		case float64:
 			if _, float := s.codec.(floatCodec); float {
 				return floatCell(v), nil

@@ -139,23 +139,23 @@ func transaction(c *sqlite.Conn, fn func(w *conn) error, w *conn) error {
 }
 
 // take waits for an idle connection.
-func take[C any](ctx context.Context, s *Store, idle chan C) (C, error) {
+func take[C any](ctx context.Context, s *Store, idle chan C) (c C, err error) {
+	if err := context.Cause(ctx); err != nil {
+		return c, err
+	}
 	select {
-	case c := <-idle:
-		select {
-		case <-s.closed:
-			idle <- c
-			var none C
-			return none, views.ErrClosed
-		default:
-			return c, nil
-		}
+	case c = <-idle:
 	case <-s.closed:
-		var none C
-		return none, views.ErrClosed
+		return c, views.ErrClosed
 	case <-ctx.Done():
-		var none C
-		return none, context.Cause(ctx)
+		return c, context.Cause(ctx)
+	}
+	select {
+	case <-s.closed: // Close is waiting for this connection
+		idle <- c
+		return c, views.ErrClosed
+	default:
+		return c, nil
 	}
 }
 
