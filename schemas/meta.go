@@ -4,12 +4,12 @@ package schemas
 func AppendMeta(dst []byte, m *Meta) []byte {
 	dst = AppendVersion(dst, m)
 	dst = AppendString(dst, m.Policy)
-	dst = appendArray(dst, m.Sources, appendSource)
-	dst = appendArray(dst, m.Fields, appendProvenance)
-	return appendArray(dst, m.Held, func(dst []byte, h *HeldRow) []byte {
+	dst = appendArray(dst, m.Held, func(dst []byte, h *HeldRow) []byte {
 		dst = AppendString(AppendString(AppendString(dst, h.Stream), h.SourceKey), h.DLQID)
 		return AppendLong(dst, h.Time)
 	})
+	dst = appendArray(dst, m.Sources, appendSource)
+	return appendArray(dst, m.Fields, appendProvenance)
 }
 
 // AppendVersion appends the version, with which the body of a _meta begins; a view's tombstone
@@ -45,14 +45,26 @@ func (m *Meta) readVersion(r *Reader) {
 // DecodeMeta reads the Avro body of a _meta; byte slices point into body.
 func DecodeMeta(body []byte) (m Meta, err error) {
 	r := NewReader(body)
-	m.readVersion(&r)
-	m.Policy = r.String()
+	m.readHead(&r)
 	r.array(func() { m.Sources = append(m.Sources, r.source()) })
 	r.array(func() { m.Fields = append(m.Fields, r.provenance()) })
+	return m, r.Err()
+}
+
+// DecodeMetaHead reads a _meta's version, policy and held rows, with which its body begins, and
+// leaves the provenance alone.
+func DecodeMetaHead(body []byte) (m Meta, err error) {
+	r := NewReader(body)
+	m.readHead(&r)
+	return m, r.Err()
+}
+
+func (m *Meta) readHead(r *Reader) {
+	m.readVersion(r)
+	m.Policy = r.String()
 	r.array(func() {
 		m.Held = append(m.Held, HeldRow{Stream: r.String(), SourceKey: r.String(), DLQID: r.String(), Time: r.Long()})
 	})
-	return m, r.Err()
 }
 
 func appendArray[T any](dst []byte, items []T, add func([]byte, *T) []byte) []byte {

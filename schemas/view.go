@@ -15,9 +15,9 @@ type Meta struct {
 	Offset     int64
 	N          uint32
 	Policy     string // hash of the rules that resolved it
+	Held       []HeldRow
 	Sources    []SourceRef
 	Fields     []Provenance
-	Held       []HeldRow
 }
 
 // A SourceRef names one source row.
@@ -104,7 +104,7 @@ func metaSchema() object {
 		field("losers", array(loser)), field("loserCount", "long"), field("conflict", "boolean"))
 	held := record("HeldRow", field("stream", "string"), field("sourceKey", "string"), field("dlqId", "string"), field("time", micros()))
 	return record("Meta", field("generation", "int"), field("partition", "int"), field("offset", "long"), field("n", "int"),
-		field("policy", "string"), field("sources", array(source)), field("fields", array(provenance)), field("held", array(held)))
+		field("policy", "string"), field("held", array(held)), field("sources", array(source)), field("fields", array(provenance)))
 }
 
 // AppendView appends a view's Avro body.

@@ -1,0 +1,303 @@
+package resolve
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"tributary/processors"
+	"tributary/processors/resolve/rules"
+	"tributary/schemas"
+	"tributary/topics"
+)
+
+// A resolver computes the views of a worker's entities. Its buffers are reused between entities.
+type resolver struct {
+	*worker
+	it    *pebble.Iterator // over the state as it was before the batch at hand
+	cands []rules.Candidate
+	view  schemas.View
+	old   published
+	body  []byte
+	key   []byte
+	last  []mark // where the entity's newest records of this batch stand
+}
+
+// A mark is where a record stands in its stream.
+type mark struct {
+	stream   string
+	position topics.Position
+}
+
+// published is the last published record of an entity.
+type published struct {
+	known   bool // a record, or a tombstone, was published
+	live    bool
+	version schemas.Meta
+	values  [][]byte
+	meta    []byte // body of _meta
+	raw     []byte
+}
+
+func (r *resolver) init(w *worker) { r.worker = w }
+
+// entities applies contributions, which are in order of their keys, and resolves each entity
+// that they touch, once; silent ones are only noted.
+func (r *resolver) entities(in []incoming, silent bool, out *processors.Output) error {
+	if len(in) == 0 {
+		return nil
+	}
+	var err error
+	if r.it, err = r.space.Iter([]byte{spaceEntities}); err != nil {
+		return err
+	}
+	defer func() { r.it.Close() }()
+	for len(in) > 0 {
+		id, prefix, err := entityOf(in[0].key)
+		if err != nil {
+			return fmt.Errorf("%s partition %d offset %d: key: %w", r.input, r.space.Partition, in[0].record.Offset, err)
+		}
+		n := 1
+		for n < len(in) && bytes.HasPrefix(in[n].key, prefix) {
+			n++
+		}
+		if err := r.entity(id, prefix, in[:n], silent, out); err != nil {
+			return fmt.Errorf("%s %q: %w", r.codec.Entity.Name, id, err)
+		}
+		in = in[n:]
+	}
+	return nil
+}
+
+// entityOf gives the id in a contribution's key, and its Avro bytes, with which all keys of the
+// entity begin.
+func entityOf(key []byte) (id string, prefix []byte, err error) {
+	rd := schemas.NewReader(key)
+	id = rd.String()
+	return id, key[:len(key)-len(rd.Rest())], rd.Err()
+}
+
+// entity merges an entity's state with what came and publishes its view if that changed.
+func (r *resolver) entity(id string, prefix []byte, in []incoming, silent bool, out *processors.Output) error {
+	r.cands, r.last = r.cands[:0], r.last[:0]
+	r.old = published{values: r.old.values[:0]}
+	if err := r.merge(prefix, in, out); err != nil {
+		return err
+	}
+	if silent {
+		return r.batch.Set(r.space.Key(nil, []byte{spaceTouched}, prefix), nil, nil)
+	}
+	if id == "" {
+		return nil // held rows of unknown entities stand here
+	}
+	return r.publish(id, prefix, out)
+}
+
+// merge walks the entity's state and the incoming records, both in order of their keys: the
+// newest position of each key counts (I2).
+func (r *resolver) merge(prefix []byte, in []incoming, out *processors.Output) error {
+	r.key = r.space.Key(r.key[:0], []byte{spaceEntities}, prefix)
+	begin := len(r.key)
+	ok := r.it.SeekGE(r.key)
+	for ; ok && bytes.HasPrefix(r.it.Key(), r.key[:begin]); ok = r.it.Next() {
+		rest := r.it.Key()[begin:]
+		if len(rest) == 1 && rest[0] == keyPublished {
+			if err := r.readPublished(r.it.Value()); err != nil {
+				return err
+			}
+			continue
+		}
+		stored := append([]byte(nil), r.it.Value()...)
+		for len(in) > 0 && bytes.Compare(in[0].key[len(prefix):], rest[1:]) < 0 {
+			n := sameKey(in)
+			if err := r.take(nil, in[:n], prefix, out); err != nil {
+				return err
+			}
+			in = in[n:]
+		}
+		n := 0
+		if len(in) > 0 && bytes.Equal(in[0].key[len(prefix):], rest[1:]) {
+			n = sameKey(in)
+		}
+		if n == 0 {
+			if err := r.candidate(append([]byte(nil), rest[1:]...), stored); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := r.take(stored, in[:n], prefix, out); err != nil {
+			return err
+		}
+		in = in[n:]
+	}
+	if err := r.it.Error(); err != nil {
+		return err
+	}
+	for len(in) > 0 {
+		n := sameKey(in)
+		if err := r.take(nil, in[:n], prefix, out); err != nil {
+			return err
+		}
+		in = in[n:]
+	}
+	return nil
+}
+
+func sameKey(in []incoming) int {
+	n := 1
+	for n < len(in) && bytes.Equal(in[n].key, in[0].key) {
+		n++
+	}
+	return n
+}
+
+// take applies records of one contribution's key, in the order in which they were appended, to
+// what is stored under it (nil: nothing).
+func (r *resolver) take(stored []byte, in []incoming, prefix []byte, out *processors.Output) error {
+	rest := in[0].key[len(prefix):]
+	newest := stored
+	for _, inc := range in {
+		value, err := storedValue(inc.record)
+		if err != nil {
+			return fmt.Errorf("offset %d: %w", inc.record.Offset, err)
+		}
+		if newest != nil && bytes.Compare(positionOf(value), positionOf(newest)) < 0 {
+			r.repair(inc.record, newest, out)
+			continue
+		}
+		newest = value
+	}
+	if err := r.batch.Set(r.space.Key(nil, []byte{spaceEntities}, prefix, []byte{keyRow}, rest), newest, nil); err != nil {
+		return err
+	}
+	r.note(rest, newest)
+	return r.candidate(rest, newest)
+}
+
+// note keeps where the newest record of each stream in this batch stands: a tombstone of the
+// view waits for all of them.
+func (r *resolver) note(rest, stored []byte) {
+	rd := schemas.NewReader(rest)
+	stream := rd.String()
+	pos, _ := topics.PositionFrom(positionOf(stored))
+	for i := range r.last {
+		if r.last[i].stream == stream {
+			if pos.Compare(r.last[i].position) > 0 {
+				r.last[i].position = pos
+			}
+			return
+		}
+	}
+	r.last = append(r.last, mark{stream, pos})
+}
+
+// storedValue is how a contribution is kept: 1 and its Avro body, or 0 and the position of a
+// retraction.
+func storedValue(rec *kgo.Record) ([]byte, error) {
+	if rec.Value == nil {
+		pos := topics.Header(rec, topics.HeaderPosition)
+		if len(pos) != topics.PositionSize {
+			return nil, fmt.Errorf("retraction without %s header", topics.HeaderPosition)
+		}
+		return append([]byte{0}, pos...), nil
+	}
+	_, body, err := schemas.Unframe(rec.Value)
+	if err != nil {
+		return nil, err
+	}
+	if len(body) < topics.PositionSize {
+		return nil, schemas.ErrShort
+	}
+	return append([]byte{1}, body...), nil
+}
+
+// positionOf gives the position, with which contributions and retractions both begin.
+func positionOf(stored []byte) []byte { return stored[1 : 1+topics.PositionSize] }
+
+// repair appends the newest record of a key again behind an older one, so that compaction keeps
+// the newest (I13).
+func (r *resolver) repair(late *kgo.Record, newest []byte, out *processors.Output) {
+	r.cfg.Repaired()
+	if newest[0] == 0 {
+		out.Add(late.Topic, late.Partition, late.Key, nil, kgo.RecordHeader{Key: topics.HeaderPosition, Value: positionOf(newest)})
+		return
+	}
+	out.Add(late.Topic, late.Partition, late.Key, append(r.cfg.Frames.Contributions.Value(nil), newest[1:]...))
+}
+
+// candidate adds a live contribution.
+func (r *resolver) candidate(rest, stored []byte) error {
+	if stored[0] == 0 {
+		return nil
+	}
+	rd := schemas.NewReader(rest)
+	key := schemas.ContributionKey{Stream: rd.String(), Block: rd.String(), SourceKey: rd.String(), Kind: rd.String()}
+	if rd.Err() != nil {
+		return rd.Err()
+	}
+	n := len(r.cands)
+	if n < cap(r.cands) {
+		r.cands = r.cands[:n+1]
+	} else {
+		r.cands = append(r.cands, rules.Candidate{})
+	}
+	c := &r.cands[n]
+	c.SourceKey = key.SourceKey
+	if c.Block = blockIndex(r.codec.Entity, key); c.Block < 0 {
+		r.cands = r.cands[:n] // of a block that this generation does not have
+		return nil
+	}
+	return r.codec.DecodeContribution(stored[1:], &c.C)
+}
+
+func (r *resolver) readPublished(value []byte) (err error) {
+	r.old.known = true
+	r.old.raw = append(r.old.raw[:0], value...)
+	if len(value) < 1 {
+		return schemas.ErrShort
+	}
+	if r.old.live = value[0] == 1; !r.old.live {
+		r.old.version, err = schemas.DecodeVersion(r.old.raw[1:])
+		return err
+	}
+	if r.old.values, r.old.meta, err = r.codec.SplitView(r.old.raw[1:], r.old.values); err != nil {
+		return err
+	}
+	r.old.version, err = schemas.DecodeVersion(r.old.meta)
+	return err
+}
+
+// touched resolves the entities that a silent replay touched, and publishes those that differ
+// from what was published last (I3).
+func (r *resolver) touched(ctx context.Context, out *processors.Output) error {
+	touched, err := r.space.Iter([]byte{spaceTouched})
+	if err != nil {
+		return err
+	}
+	defer touched.Close()
+	if r.it, err = r.space.Iter([]byte{spaceEntities}); err != nil {
+		return err
+	}
+	defer func() { r.it.Close() }()
+	begin := len(r.space.Key(nil, []byte{spaceTouched}))
+	for touched.First(); touched.Valid(); touched.Next() {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		prefix := append([]byte(nil), touched.Key()[begin:]...)
+		id, _, err := entityOf(prefix)
+		if err != nil {
+			return err
+		}
+		if err := r.entity(id, prefix, nil, false, out); err != nil {
+			return fmt.Errorf("%s %q: %w", r.codec.Entity.Name, id, err)
+		}
+		if err := r.batch.Delete(touched.Key(), nil); err != nil {
+			return err
+		}
+	}
+	return touched.Error()
+}

@@ -1,0 +1,174 @@
+package processors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"tributary/topics"
+)
+
+// ErrAborted is returned when Kafka did not commit a transaction: the group was rebalanced, or a
+// newer member has fenced this one. The session starts anew from what is committed.
+var ErrAborted = errors.New("the transaction was aborted")
+
+// An Output gathers what a transaction produces.
+type Output struct {
+	records []*kgo.Record
+}
+
+// Add produces a record to a partition; nil value is a tombstone.
+func (o *Output) Add(topic string, partition int32, key, value []byte, headers ...kgo.RecordHeader) {
+	o.records = append(o.records, &kgo.Record{Topic: topic, Partition: partition, Key: key, Value: value, Headers: headers})
+}
+
+// transact applies what was polled, forwards watermarks and commits it all (I14).
+func (s *session) transact(ctx context.Context, fetches kgo.Fetches) error {
+	out := &Output{}
+	counts, err := s.apply(ctx, fetches, out)
+	if err != nil {
+		return err
+	}
+	moved := map[*assignment]map[string]topics.Watermark{}
+	for _, a := range s.assigned {
+		if m := a.frontier.Advance(a.through); len(m) > 0 {
+			if err := a.worker.Reached(ctx, m, out); err != nil {
+				return err
+			}
+			moved[a] = m
+		}
+	}
+	if len(counts) == 0 && len(moved) == 0 {
+		return nil
+	}
+	if err := s.txn.Begin(); err != nil {
+		return fmt.Errorf("begin a transaction: %w", err)
+	}
+	if err := s.produce(ctx, out.records, len(moved) > 0); err != nil {
+		return errors.Join(err, s.abort(ctx))
+	}
+	if err := s.produce(ctx, s.claims(moved), false); err != nil {
+		return errors.Join(err, s.abort(ctx))
+	}
+	committed, err := s.txn.End(ctx, kgo.TryCommit)
+	if err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	if !committed {
+		return ErrAborted
+	}
+	return s.committed(counts, moved)
+}
+
+// A count is what a transaction took from one partition.
+type count struct{ records, bytes, lag int64 }
+
+func (s *session) apply(ctx context.Context, fetches kgo.Fetches, out *Output) (map[*assignment]count, error) {
+	counts := map[*assignment]count{}
+	var fault error
+	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+		a := s.assigned[p.Partition]
+		if a == nil || len(p.Records) == 0 || fault != nil {
+			return
+		}
+		data := p.Records[:0]
+		next, bytes := p.Records[len(p.Records)-1].Offset+1, int64(0)
+		for _, r := range p.Records {
+			if !r.Attrs.IsControl() {
+				data = append(data, r)
+				bytes += int64(len(r.Key) + len(r.Value))
+			}
+		}
+		through, err := a.worker.Apply(ctx, data, next, out)
+		if err != nil {
+			fault = fmt.Errorf("%s %s partition %d: %w", s.Name, s.Subject, p.Partition, err)
+			return
+		}
+		if through >= 0 {
+			a.through = through
+		}
+		if len(data) > 0 {
+			counts[a] = count{int64(len(data)), bytes, max(0, p.LastStableOffset-next)}
+		}
+	})
+	return counts, fault
+}
+
+// produce sends records; wait says to await their offsets, which claims need.
+func (s *session) produce(ctx context.Context, records []*kgo.Record, wait bool) error {
+	if len(records) == 0 {
+		return nil
+	}
+	var mu sync.Mutex
+	var fault error
+	for _, r := range records {
+		s.txn.Produce(ctx, r, func(r *kgo.Record, err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				fault = errors.Join(fault, fmt.Errorf("produce to %s: %w", r.Topic, err))
+				return
+			}
+			for _, a := range s.assigned {
+				a.ends.Wrote(r)
+			}
+		})
+	}
+	if !wait {
+		return nil // End waits for it, and gives up the transaction on an error
+	}
+	if err := s.txn.Client().Flush(ctx); err != nil {
+		return err
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	return fault
+}
+
+func (s *session) abort(ctx context.Context) error {
+	_, err := s.txn.End(context.WithoutCancel(ctx), kgo.TryAbort)
+	return err
+}
+
+// claims gives the claims that cover what has been produced (I4).
+func (s *session) claims(moved map[*assignment]map[string]topics.Watermark) []*kgo.Record {
+	var out []*kgo.Record
+	for a, streams := range moved {
+		for topic := range s.Claimed {
+			ends := a.ends.Of(topic)
+			if s.Own {
+				ends = a.ends.Only(topic, a.partition)
+			}
+			for stream, w := range streams {
+				key := topics.ClaimKey{Topic: topic, Stream: stream, Input: a.partition}
+				out = append(out, &kgo.Record{Topic: s.Names.Claims(),
+					Key:   topics.AppendClaimKey(s.Claims.Key(nil), key),
+					Value: topics.AppendClaim(s.Claims.Value(nil), topics.Claim{Position: w.Position, Time: w.Time, Ends: ends})})
+			}
+		}
+	}
+	return out
+}
+
+func (s *session) committed(counts map[*assignment]count, moved map[*assignment]map[string]topics.Watermark) error {
+	for _, a := range s.assigned {
+		if err := a.worker.Committed(a.ends); err != nil {
+			return fmt.Errorf("%s %s partition %d: %w", s.Name, s.Subject, a.partition, err)
+		}
+	}
+	if s.Meter == nil {
+		return nil
+	}
+	for a, c := range counts {
+		s.Meter.Processed(a.partition, c.records, c.bytes, c.lag)
+	}
+	for a, streams := range moved {
+		for stream, w := range streams {
+			s.Meter.Reached(a.partition, stream, w.Time)
+		}
+	}
+	return nil
+}
