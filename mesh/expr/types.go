@@ -61,7 +61,7 @@ func coalesce() cel.EnvOption {
 func (rt *rowTypes) field(i int, t ColumnType) *types.FieldType {
 	nullable := celType(t)
 	switch nullable.Kind() {
-	case types.ListKind, types.TimestampKind: // CEL takes a timestamp for nullable, and has no nullable list
+	case types.ListKind, types.TimestampKind, types.DynKind: // CEL takes a timestamp for nullable, and has no nullable list
 	default:
 		nullable = types.NewNullableType(nullable)
 	}
