@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tributary/internal/child"
+	"tributary/internal/ports"
 )
 
 const (
@@ -51,7 +52,7 @@ func (c *Config) EnsureDefaults(ctx context.Context) error {
 		c.HeapMiB = 256
 	}
 	if c.Addr == "" {
-		c.Addr, err = freeAddr()
+		c.Addr, err = ports.Free()
 	}
 	return err
 }

@@ -4,25 +4,19 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
+
+	"tributary/internal/ports"
 )
 
-const (
-	// Ports are taken below the range from which the kernel gives out its own, so that a
-	// broker finds its port free again when it restarts.
-	firstPort, lastPort = 20000, 32000
-	portTries           = 100
-	logTailBytes        = 4096
-)
+// logTailBytes bounds what an error shows of the broker's log.
+const logTailBytes = 4096
 
 // prepare writes server.properties and formats the data folder where that is not done.
 func prepare(ctx context.Context, config Config) error {
@@ -56,7 +50,7 @@ func format(ctx context.Context, config Config) error {
 }
 
 func serverProperties(config Config) (string, error) {
-	controller, err := freeAddr()
+	controller, err := ports.Free()
 	if err != nil {
 		return "", err
 	}
@@ -105,22 +99,6 @@ func serverProperties(config Config) (string, error) {
 		fmt.Fprintf(&out, "%s=%s\n", name, settings[name])
 	}
 	return out.String(), nil
-}
-
-func freeAddr() (string, error) {
-	var buf [2]byte
-	var last error
-	for range portTries {
-		rand.Read(buf[:]) // never fails
-		port := firstPort + (int(buf[0])<<8|int(buf[1]))%(lastPort-firstPort)
-		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-		listener, err := net.Listen("tcp", addr)
-		if err == nil {
-			return addr, listener.Close()
-		}
-		last = err
-	}
-	return "", fmt.Errorf("find a free port on loopback: %w", errors.Join(last))
 }
 
 func propertiesPath(dir string) string { return filepath.Join(dir, "server.properties") }

@@ -1,0 +1,5 @@
+//go:build broken_i1
+
+package main
+
+const kind = "kind=broken"

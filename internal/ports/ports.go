@@ -1,0 +1,30 @@
+// Package ports finds free ports on loopback for servers that must find them free again when they
+// restart.
+package ports
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strconv"
+)
+
+// The range lies below the one from which Linux gives out ports to those who ask for any, so that
+// no passing connection takes the port of a server that is down for a moment.
+const (
+	first, last = 20000, 32000
+	tries       = 100
+)
+
+// Free gives a host:port on 127.0.0.1 on which nobody listens now.
+func Free() (string, error) {
+	var err error
+	for range tries {
+		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(first+rand.IntN(last-first)))
+		var listener net.Listener
+		if listener, err = net.Listen("tcp", addr); err == nil {
+			return addr, listener.Close()
+		}
+	}
+	return "", fmt.Errorf("find a free port on loopback from %d to %d: %w", first, last, err)
+}
