@@ -51,6 +51,9 @@ func (s *Series) Add(records, bytes int64) {
 // Error counts one failed record or attempt.
 func (s *Series) Error() { s.errors.Add(1) }
 
+// Errors is how many errors were counted since the process began.
+func (s *Series) Errors() int64 { return s.errors.Load() }
+
 // SetLag sets how far the stage is behind; a negative part is unknown.
 func (s *Series) SetLag(records int64, behind time.Duration) {
 	ms := behind.Milliseconds()

@@ -92,10 +92,10 @@ func (p *Process) await(ctx context.Context, stdout io.Reader, timeout time.Dura
 	case <-p.done:
 		return fmt.Errorf("%w: %v: %s", ErrNotReady, p.err, p.tail.last())
 	case <-timer.C:
-		p.kill()
+		p.Kill()
 		return fmt.Errorf("%w within %s: %s", ErrNotReady, timeout, p.tail.last())
 	case <-ctx.Done():
-		p.kill()
+		p.Kill()
 		return fmt.Errorf("%w: %w", ErrNotReady, ctx.Err())
 	}
 }
@@ -106,12 +106,6 @@ func (p *Process) stopWith(ctx context.Context) {
 		p.Stop()
 	case <-p.done:
 	}
-}
-
-func (p *Process) kill() {
-	p.stdin.Close()
-	p.cmd.Process.Kill()
-	<-p.done
 }
 
 // Addr is the host:port that answers HTTP.
@@ -132,6 +126,13 @@ func (p *Process) Wait() error {
 	return nil
 }
 
+// Kill ends the child at once, as a crash would, and waits for it.
+func (p *Process) Kill() error {
+	err := p.cmd.Process.Kill()
+	<-p.done
+	return err
+}
+
 // Stop lets running statements end for up to five seconds, ends the child, and waits for it.
 func (p *Process) Stop() {
 	p.stdin.Close()
@@ -140,7 +141,7 @@ func (p *Process) Stop() {
 	select {
 	case <-p.done:
 	case <-timer.C:
-		p.kill()
+		p.Kill()
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"compress/zlib"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -133,7 +134,7 @@ func readBody(w http.ResponseWriter, r *http.Request, decompress bool) ([]byte, 
 	}
 	var buf bytes.Buffer
 	n, err := io.Copy(&buf, io.LimitReader(body, maxBody+1))
-	if err != nil {
+	if err != nil && !(decompress && errors.Is(err, io.EOF)) { // ch-go wraps the end between two blocks
 		return nil, fmt.Errorf("read the body: %w", err)
 	}
 	if n > maxBody {
