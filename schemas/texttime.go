@@ -135,9 +135,10 @@ func (s *scan) date() (c civil) {
 // day gives the date's midnight in UTC. The rest may be Postgres' suffix for years before
 // Christ: its 1 BC is the year 0.
 func (s *scan) day(c civil) time.Time {
-	if rest, bc := strings.CutSuffix(s.rest, " BC"); bc {
+	const suffix = " BC"
+	if strings.HasSuffix(s.rest, suffix) { // CutSuffix would make every text that is parsed escape
 		s.bad = s.bad || c.year < 1
-		s.rest, c.year = rest, 1-c.year
+		s.rest, c.year = s.rest[:len(s.rest)-len(suffix)], 1-c.year
 	}
 	t := time.Date(c.year, time.Month(c.month), c.day, 0, 0, 0, 0, time.UTC)
 	if y, m, d := t.Date(); y != c.year || int(m) != c.month || d != c.day {

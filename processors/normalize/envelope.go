@@ -87,7 +87,7 @@ func CompileEnvelope(valueSchema string) (*EnvelopeReader, error) {
 	if err := e.check(); err != nil {
 		return nil, err
 	}
-	e.nameColumns(rec)
+	e.Columns = columnsOf(rowSchema(rec), e.row)
 	return e, nil
 }
 
@@ -156,18 +156,6 @@ func (e *EnvelopeReader) check() error {
 	return nil
 }
 
-// nameColumns gives the columns the source's names: the property tributary.column of the field.
-func (e *EnvelopeReader) nameColumns(envelope *avro.RecordSchema) {
-	for _, f := range rowSchema(envelope).Fields() {
-		c := ColumnType{Name: property(f, "tributary.column"), Type: property(f, "tributary.type"),
-			wire: e.row.fields[len(e.Columns)].t}
-		if c.Name == "" {
-			c.Name = f.Name()
-		}
-		e.Columns = append(e.Columns, c)
-	}
-}
-
 func rowSchema(envelope *avro.RecordSchema) *avro.RecordSchema {
 	for _, f := range envelope.Fields() {
 		if f.Name() != "after" {
@@ -203,10 +191,8 @@ func property(f *avro.Field, name string) string {
 		return v
 	}
 	for _, s := range flatten(f.Type()) {
-		if p, ok := s.(avro.PropertySchema); ok {
-			if v, ok := p.Prop(name).(string); ok {
-				return v
-			}
+		if v := typeProperty(s, name); v != "" {
+			return v
 		}
 	}
 	return ""

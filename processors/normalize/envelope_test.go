@@ -38,7 +38,7 @@ const olderEnvelope = `{"type":"record","name":"Envelope","fields":[
 	{"name":"after","type":{"type":"record","name":"Value","fields":[{"name":"id","type":"int"},
 		{"name":"tags","type":["null",{"type":"array","items":["null","string"]},"string"]}]}}]}`
 
-func marshal(t testing.TB, schema string, v any) []byte {
+func marshalAvro(t testing.TB, schema string, v any) []byte {
 	t.Helper()
 	s, err := avro.ParseWithCache(schema, "", &avro.SchemaCache{})
 	if err != nil {
@@ -51,19 +51,22 @@ func marshal(t testing.TB, schema string, v any) []byte {
 	return body
 }
 
-func source(micros int64) map[string]any {
+// sourceMicros is the commit time of every envelope: 2023-11-14T22:13:20.123456Z.
+const sourceMicros = 1700000000123456
+
+func sourceBlock(micros int64) map[string]any {
 	return map[string]any{"version": "1", "connector": "postgresql", "name": "acme", "ts_ms": micros / 1000, "snapshot": nil, "db": "erp",
 		"sequence": nil, "ts_us": micros, "ts_ns": nil, "schema": "public", "table": "mara", "txId": int64(77), "lsn": nil}
 }
 
-func envelope(op string, before, after any) map[string]any {
+func envelopeOf(op string, before, after any) map[string]any {
 	union := func(row any) any {
 		if row == nil {
 			return nil
 		}
 		return map[string]any{"acme.raw.erp.material.Value": row}
 	}
-	return map[string]any{"before": union(before), "after": union(after), "source": source(1700000000123456), "op": op, "ts_ms": nil, "ts_us": nil,
+	return map[string]any{"before": union(before), "after": union(after), "source": sourceBlock(sourceMicros), "op": op, "ts_ms": nil, "ts_us": nil,
 		"ts_ns": nil, "transaction": map[string]any{"event.block": map[string]any{"id": "77:1", "total_order": int64(1), "data_collection_order": int64(2)}}}
 }
 
@@ -87,11 +90,11 @@ func TestReadEnvelope(t *testing.T) {
 		{"u", map[string]any{"id": int64(7), "odd_name": nil}, map[string]any{"id": int64(8), "odd_name": ""}, "[0e null] [10 00]"},
 		{"d", map[string]any{"id": int64(7), "odd_name": nil}, nil, "[0e null] []"},
 	} {
-		body := marshal(t, schema, envelope(c.op, c.before, c.after))
+		body := marshalAvro(t, schema, envelopeOf(c.op, c.before, c.after))
 		if err := reader.Read(body, &env); err != nil {
 			t.Fatal(err)
 		}
-		if env.Op != ingest.Op(c.op[0]) || env.CommitTime != 1700000000123456 || env.TxID != 77 {
+		if env.Op != ingest.Op(c.op[0]) || env.CommitTime != sourceMicros || env.TxID != 77 {
 			t.Errorf("read op %c, commit %d, tx %d", env.Op, env.CommitTime, env.TxID)
 		}
 		if got := fmt.Sprint(hexRow(env.Before), " ", hexRow(env.After)); got != c.want {
@@ -123,7 +126,7 @@ func TestReadEnvelopeOfAnotherLayout(t *testing.T) {
 		t.Fatal(err)
 	}
 	var env Envelope
-	body := marshal(t, olderEnvelope, map[string]any{"op": "r", "kind": "b", "extra": []any{map[string]any{"k": true}, map[string]any{}},
+	body := marshalAvro(t, olderEnvelope, map[string]any{"op": "r", "kind": "b", "extra": []any{map[string]any{"k": true}, map[string]any{}},
 		"source": map[string]any{"txId": "gtid", "ts_ms": int64(5)}, "after": map[string]any{"id": 3, "tags": "{{1}}"}})
 	if err := reader.Read(body, &env); err != nil {
 		t.Fatal(err)
@@ -154,7 +157,7 @@ func FuzzReadEnvelope(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(marshal(f, olderEnvelope, map[string]any{"op": "r", "kind": "b", "extra": []any{map[string]any{"k": true}},
+	f.Add(marshalAvro(f, olderEnvelope, map[string]any{"op": "r", "kind": "b", "extra": []any{map[string]any{"k": true}},
 		"source": map[string]any{"txId": nil, "ts_ms": int64(5)}, "after": map[string]any{"id": 3, "tags": map[string]any{"array": []any{"a", nil}}}}))
 	f.Fuzz(func(_ *testing.T, body []byte) {
 		var env Envelope
@@ -187,5 +190,5 @@ func wideRow(t testing.TB) (*EnvelopeReader, []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return reader, marshal(t, schema, envelope("u", nil, row))
+	return reader, marshalAvro(t, schema, envelopeOf("u", nil, row))
 }

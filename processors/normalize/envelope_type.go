@@ -28,13 +28,16 @@ const (
 // A wireType is an Avro type compiled for reading: its shape and its semantic name.
 type wireType struct {
 	kind     wireKind
+	means    meaning
 	semantic string // connect.name, else the logicalType, else ""
-	size     int    // fixed
-	scale    int    // decimal
-	symbols  []string
-	elem     *wireType   // array items, map values
-	fields   []wireField // record
-	branches []*wireType // union
+	// sourceType is the property tributary.type: the source's own type, "" where it is not named.
+	sourceType string
+	size       int // fixed
+	scale      int // decimal
+	symbols    []string
+	elem       *wireType   // array items, map values
+	fields     []wireField // record
+	branches   []*wireType // union
 }
 
 type wireField struct {
@@ -52,7 +55,7 @@ func compileType(s avro.Schema, depth int) (*wireType, error) {
 	if ref, ok := s.(*avro.RefSchema); ok {
 		s = ref.Schema()
 	}
-	t := &wireType{semantic: semanticOf(s)}
+	t := &wireType{semantic: semanticOf(s), sourceType: typeProperty(s, "tributary.type")}
 	var err error
 	switch s := s.(type) {
 	case *avro.NullSchema:
@@ -132,13 +135,19 @@ func primitiveKind(t avro.Type) wireKind {
 // semanticOf names what a type means: Connect's name where there is one (it is finer), else
 // Avro's logical type.
 func semanticOf(s avro.Schema) string {
-	if p, ok := s.(avro.PropertySchema); ok {
-		if name, ok := p.Prop("connect.name").(string); ok {
-			return name
-		}
+	if name := typeProperty(s, "connect.name"); name != "" {
+		return name
 	}
 	if l, ok := s.(avro.LogicalTypeSchema); ok && l.Logical() != nil {
 		return string(l.Logical().Type())
+	}
+	return ""
+}
+
+func typeProperty(s avro.Schema, name string) string {
+	if p, ok := s.(avro.PropertySchema); ok {
+		text, _ := p.Prop(name).(string)
+		return text
 	}
 	return ""
 }
