@@ -9,6 +9,9 @@ import (
 	"tributary/mesh/expr"
 )
 
+// maxFields bounds the fields of an entity, each of which is a column of its view.
+const maxFields = 1000
+
 // An entityDraft is an entity with what was written about it.
 type entityDraft struct {
 	*Entity
@@ -50,7 +53,11 @@ func (d *draft) entity(r *reader, n *yaml.Node) {
 		e.Plural = pluralOf(e.Name)
 	}
 	ed := &entityDraft{Entity: e, object: o}
-	for _, f := range o.entries("fields", "field") {
+	for i, f := range o.entries("fields", "field") {
+		if i == maxFields {
+			r.fault(f.key, fmt.Sprintf("the entity has more than %d fields", maxFields), "part it into several entities, or keep what belongs together in a json field")
+			break
+		}
 		ed.field(f)
 	}
 	for _, rel := range o.entries("relations", "relation") {

@@ -52,8 +52,12 @@ func (f Fault) String() string {
 	return b.String()
 }
 
-// maxText bounds how many runes of a line a fault shows.
-const maxText = 160
+const (
+	// maxText bounds how many runes of a line a fault shows.
+	maxText = 160
+	// maxLine bounds the bytes of a line that is shown at all: JSON in one line is not.
+	maxLine = 16 << 10
+)
 
 // window cuts a long line down to what stands around its caret.
 func window(text []rune, caret int) ([]rune, int) {
@@ -93,7 +97,7 @@ type collector struct {
 func newCollector(files []File) *collector {
 	c := &collector{lines: map[string][]string{}, secret: map[Pos]bool{}}
 	for _, f := range files {
-		c.lines[f.Name] = strings.Split(string(f.Text), "\n")
+		c.lines[f.Name] = strings.Split(strings.TrimPrefix(string(f.Text), "\ufeff"), "\n")
 	}
 	return c
 }
@@ -113,7 +117,7 @@ func (c *collector) err() error {
 	c.faults = slices.CompactFunc(c.faults, func(a, b Fault) bool { return a.Pos == b.Pos && a.What == b.What })
 	for i := range c.faults {
 		f := &c.faults[i]
-		if lines := c.lines[f.File]; f.Line > 0 && f.Line <= len(lines) {
+		if lines := c.lines[f.File]; f.Line > 0 && f.Line <= len(lines) && len(lines[f.Line-1]) <= maxLine {
 			f.Text, f.caret = c.mask(f.Pos, strings.TrimRight(lines[f.Line-1], "\r"))
 		}
 	}

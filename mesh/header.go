@@ -59,7 +59,8 @@ func readRegistry(o object) Registry {
 	reg := Registry{URL: Embedded, Username: o.secret("username"), Password: o.password("password")}
 	if o.has("url") {
 		reg.URL = o.address("url", []string{Embedded}, []string{"http://", "https://"}).Reveal()
-		if _, user, _ := strings.Cut(reg.URL, "://"); strings.Contains(user, "@") {
+		_, host, _ := strings.Cut(reg.URL, "://")
+		if host, _, _ = strings.Cut(host, "/"); strings.Contains(host, "@") {
 			o.r.literalSecret(o.at("url"), "url holds credentials; they belong into username and password")
 			reg.URL = ""
 		}

@@ -32,19 +32,26 @@ type File struct {
 // unresolved, so that a manifest can be checked without its secrets. What is wrong with the
 // manifest comes as Faults, all at once.
 func Load(paths []string, env func(string) (string, bool)) (*Mesh, error) {
-	var files []File
+	var names []string
 	for _, p := range paths {
-		names, err := filesOf(p)
+		more, err := filesOf(p)
 		if err != nil {
 			return nil, err
 		}
-		for _, name := range names {
-			f, err := readFile(name)
-			if err != nil {
-				return nil, err
-			}
-			files = append(files, f)
+		names = append(names, more...)
+	}
+	var files []File
+	seen := map[string]bool{}
+	for _, name := range names {
+		if seen[filepath.Clean(name)] {
+			continue // named twice, or by its folder too
 		}
+		seen[filepath.Clean(name)] = true
+		f, err := readFile(name)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, f)
 	}
 	return Parse(files, env)
 }

@@ -1,7 +1,9 @@
 package mesh_test
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -176,6 +178,46 @@ func TestFaultInALiteralBlock(t *testing.T) {
 	var faults mesh.Faults
 	if !errors.As(err, &faults) || !strings.Contains(faults[0].Text, "row.amount * * 2") || faults[0].Column != 26 {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestFileNamedTwiceIsReadOnce(t *testing.T) {
+	if _, err := mesh.Load([]string{"testdata/example.yaml", "./testdata/../testdata/example.yaml"}, environment); err != nil {
+		t.Error(err)
+	}
+}
+
+// Editors on Windows write a mark at the beginning and other line ends: places stay right.
+func TestFaultsInAFileFromWindows(t *testing.T) {
+	text := "\ufeffapiVersion: tributary/v1\r\nmesh: acme\r\nkafak: {}\r\nviews: { store: sqllite }\r\n"
+	_, err := mesh.Parse([]mesh.File{{Name: "m.yaml", Text: []byte(text)}}, environment)
+	golden(t, "testdata/windows.golden", err.Error()+"\n")
+}
+
+// A manifest of a size that no team writes is read in time, and faults of it stay short.
+func TestHugeManifestIsBounded(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("apiVersion: tributary/v1\nmesh: acme\n---\nentity: e\nkey: f0\ncontributions: []\nfields: {")
+	for i := range 20_000 {
+		fmt.Fprintf(&b, "f%d: { typ: int }, ", i)
+	}
+	b.WriteString("}\n")
+	_, err := mesh.Parse([]mesh.File{{Name: "m.yaml", Text: []byte(b.String())}}, environment)
+	var faults mesh.Faults
+	if !errors.As(err, &faults) || len(faults) > 1100 || !strings.Contains(err.Error(), "more than 1000 fields") {
+		t.Errorf("%d faults", len(faults))
+	}
+	if n := len(err.Error()); n > 1<<20 {
+		t.Errorf("the faults have %d bytes", n)
+	}
+}
+
+func TestFaultsAsJSON(t *testing.T) {
+	_, err := mesh.Parse([]mesh.File{{Name: "m.yaml", Text: []byte("apiVersion: tributary/v1\nmesh: acme\nkafak: {}\n")}}, environment)
+	got, _ := json.Marshal(err)
+	want := `[{"file":"m.yaml","line":3,"column":1,"what":"unknown field \"kafak\"","suggestion":"did you mean \"kafka\"?","text":"kafak: {}"}]`
+	if string(got) != want {
+		t.Errorf("%s", got)
 	}
 }
 

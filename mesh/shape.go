@@ -38,9 +38,11 @@ func flag() schema                   { return schema{"type": "boolean"} }
 func ref(s shape) schema             { return schema{"$ref": "#/$defs/" + s.def} }
 func listOf(item schema) schema      { return schema{"type": "array", "items": item, "minItems": 1} }
 func name() schema                   { return matching(namePattern.String()) }
-func duration() schema               { return matching(`^(\d+d)?((\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))*$`) }
-func addr() schema                   { return matching(`^.*:\d+$|\$\{`) }
-func expression() schema             { return schema{"type": []string{"string", "number", "boolean"}} }
+func duration() schema {
+	return schema{"type": "string", "minLength": 2, "pattern": `^(\d+d)?((\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))*$`}
+}
+func addr() schema       { return matching(`^.*:\d+$|\$\{`) }
+func expression() schema { return schema{"type": []string{"string", "number", "boolean"}} }
 func mapOf(keys, value schema) schema {
 	return schema{"type": "object", "propertyNames": keys, "additionalProperties": value}
 }

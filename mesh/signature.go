@@ -45,7 +45,7 @@ type BlockSignature struct {
 
 // A RuleSignature is how a field is chosen and published.
 type RuleSignature struct {
-	Rule     RuleName `json:"rule"`
+	Rule     RuleName `json:"rule,omitempty"`
 	From     []string `json:"from,omitempty"`
 	Group    string   `json:"group,omitempty"`
 	Required bool     `json:"required,omitempty"`
@@ -60,11 +60,7 @@ func (e *Entity) Signature() Signature {
 		Mapping: Mapping{Key: e.Key, Fields: map[string]FieldSignature{}, Blocks: map[string]BlockSignature{}}}
 	for _, f := range e.Fields {
 		s.Mapping.Fields[f.Name] = FieldSignature{f.Type.canonical(), f.Localized, trim(f.Validate)}
-		r := RuleSignature{f.Rule.Name, slices.Clone(f.Rule.From), f.Group, f.Required, f.Unique, f.Localized}
-		if r.Rule != Priority {
-			slices.Sort(r.From)
-		}
-		s.Rules[f.Name] = r
+		s.Rules[f.Name] = f.ruleSignature()
 	}
 	for _, b := range e.Contributions {
 		set := map[string]string{}
@@ -74,6 +70,18 @@ func (e *Entity) Signature() Signature {
 		s.Mapping.Blocks[b.Name] = BlockSignature{b.From.ID(), b.From.System.Kind, b.From.Table, trim(b.Key), trim(b.When), trim(b.At), set}
 	}
 	return s
+}
+
+// ruleSignature tells of a group's member only whom it follows, as its rule is the lead's.
+func (f *Field) ruleSignature() RuleSignature {
+	r := RuleSignature{Group: f.Group, Required: f.Required, Unique: f.Unique, Localized: f.Localized}
+	if f.Group == "" {
+		r.Rule, r.From = f.Rule.Name, slices.Clone(f.Rule.From)
+	}
+	if r.Rule != Priority {
+		slices.Sort(r.From)
+	}
+	return r
 }
 
 // canonical is the type's text without the order of an enum's symbols.

@@ -53,7 +53,8 @@ func TestHashesSeeWhatMatters(t *testing.T) {
 		{"{ price: row.netpr, currency: row.waers }", "{ currency: row.waers, price: row.netpr }", same, nil},
 		{"from: [pim, erp]", "from: [erp, pim]", rule, []string{"field brand: rule priority(pim, erp) → priority(erp, pim)"}},
 		{"owner: pim }", "rule: priority, from: [pim] }", rule, []string{"field name: rule owner(pim) → priority(pim)"}},
-		{"owner: erp, group: price }", "owner: erp }", rule, []string{"field currency: group price removed"}},
+		{"owner: erp, group: price }", "owner: erp }", rule, []string{"field currency: rule owner(erp) added", "field currency: group price removed"}},
+
 		{"rule: most_recent, ", "rule: most_recent, required: true, unique: true, ", rule, []string{"field contact: is now required", "field contact: is now unique"}},
 		{"decimal(12,2)", "decimal(14,2)", mapping, []string{"field price: type decimal(12,2) → decimal(14,2)"}},
 		{"type: int, rule: sum", "type: int, validate: value >= 0, rule: sum", mapping, []string{"field stock: validate value >= 0 added"}},

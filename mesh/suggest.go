@@ -10,10 +10,10 @@ import (
 
 // nearest gives the candidate that name most likely was meant to be, or "".
 func nearest(name string, candidates []string) string {
-	best, limit := "", max(1, min(len(name)/2, 4))+1
-	if len(name) > maxName {
+	if len(name) > 2*maxName {
 		return ""
 	}
+	best, limit := "", max(1, min(len(name)/2, 4))+1
 	for _, c := range candidates {
 		if strings.EqualFold(c, name) {
 			return c
@@ -33,14 +33,19 @@ func oneOf(name string, candidates []string) string {
 	if len(candidates) == 0 {
 		return "there is none"
 	}
-	return "there " + are(len(candidates)) + " " + strings.Join(candidates, ", ")
+	if len(candidates) == 1 {
+		return "there is " + candidates[0]
+	}
+	return "there are " + list(candidates)
 }
 
-func are(n int) string {
-	if n == 1 {
-		return "is"
+// list joins names, up to a bound.
+func list(names []string) string {
+	const most = 20
+	if len(names) > most {
+		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
 	}
-	return "are"
+	return strings.Join(names, ", ")
 }
 
 // sortedNames gives the keys of a map in order.
