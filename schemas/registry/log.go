@@ -141,15 +141,36 @@ func (w *writer) append(ctx context.Context, records ...*kgo.Record) (last int64
 	if err := w.client.BeginTransaction(); err != nil {
 		return 0, fmt.Errorf("begin a transaction: %w", err)
 	}
-	results := w.client.ProduceSync(ctx, records...)
-	if err := results.FirstErr(); err != nil {
+	if last, err = w.produce(ctx, records); err != nil {
 		return 0, fmt.Errorf("append: %w", err)
 	}
 	if err := w.client.EndTransaction(ctx, kgo.TryCommit); err != nil {
 		return 0, fmt.Errorf("commit: %w", err)
 	}
-	for _, r := range results {
-		last = max(last, r.Record.Offset)
+	return last, nil
+}
+
+// produce waits for the broker's answers, but no longer than ctx: the client itself holds on to
+// a record that it may have sent already.
+func (w *writer) produce(ctx context.Context, records []*kgo.Record) (last int64, err error) {
+	type result struct {
+		offset int64
+		err    error
+	}
+	results := make(chan result, len(records)) // promises never wait
+	for _, r := range records {
+		w.client.Produce(ctx, r, func(r *kgo.Record, err error) { results <- result{r.Offset, err} })
+	}
+	for range records {
+		select {
+		case r := <-results:
+			if r.err != nil {
+				return 0, r.err
+			}
+			last = max(last, r.offset)
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
 	}
 	return last, nil
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/rs/zerolog"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -16,8 +17,6 @@ const (
 	maxBody = 1 << 20
 	// writeTimeout bounds a write with its read-back.
 	writeTimeout = 30 * time.Second
-	// writeAttempts is how often a write that was fenced or failed is planned anew.
-	writeAttempts = 4
 )
 
 // Options of a Server. The zero value is fine.
@@ -169,20 +168,23 @@ func (s *Server) write(ctx context.Context, p plan) error {
 		return fail(codeTimeout, "Waiting for another write took too long.")
 	}
 	defer func() { <-s.writing }()
-	var err error
-	for range writeAttempts {
-		var done bool
-		if done, err = s.attempt(ctx, p); done || ctx.Err() != nil {
-			break
+	var last error // tells more than the end of ctx
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		done, err := s.attempt(ctx, p)
+		last = err
+		if done && err != nil {
+			err = backoff.Permanent(err)
 		}
+		return struct{}{}, err
+	}, backoff.WithBackOff(pace()), backoff.WithMaxElapsedTime(writeTimeout), backoff.WithNotify(func(err error, _ time.Duration) {
 		s.opts.Log.Warn().Err(err).Str("topic", s.opts.Topic).Msg("schema registry: write interrupted, trying again")
-	}
+	}))
 	var refused *apiError
 	switch {
 	case err == nil || errors.As(err, &refused):
 		return err
 	case ctx.Err() != nil:
-		return fail(codeTimeout, "The write was not confirmed in time; its outcome is unknown, asking again is safe: %v.", err)
+		return fail(codeTimeout, "The write was not confirmed in time; its outcome is unknown, asking again is safe: %v.", last)
 	}
 	return fail(codeStore, "Writing to topic %s failed: %v.", s.opts.Topic, err)
 }

@@ -2,7 +2,9 @@ package registry
 
 import (
 	"context"
+	"net"
 	"net/http/httptest"
+	"strconv"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -16,12 +18,33 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // startBroker runs the product's embedded broker on a data folder.
 func startBroker(t *testing.T, dir string) (opts []kgo.Opt, stop func()) {
+	opts, _, stop = startBrokerAt(t, dir, 0)
+	return opts, stop
+}
+
+func startBrokerAt(t *testing.T, dir string, port int) (opts []kgo.Opt, addr string, stop func()) {
 	t.Helper()
-	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.DataDir(dir), kfake.Ports(0))
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.DataDir(dir), kfake.Ports(port))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return []kgo.Opt{kgo.SeedBrokers(c.ListenAddrs()...)}, c.Close
+	addr = c.ListenAddrs()[0]
+	return []kgo.Opt{kgo.SeedBrokers(addr)}, addr, c.Close
+}
+
+// restartBroker starts a broker again where it was, on the same address and data folder.
+func restartBroker(t *testing.T, dir string, addr string) (stop func()) {
+	t.Helper()
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, stop = startBrokerAt(t, dir, n)
+	return stop
 }
 
 // startServer opens a registry and follows its topic until stop is called.
