@@ -114,3 +114,27 @@ func wrong(ok bool, text, want string) error {
 	}
 	return fmt.Errorf("%q is not %s", text, want)
 }
+
+// Operand turns the text of an operator's value into what a statement takes: a bool for isNull,
+// the texts of a list, divided by commas, for in, else the value typed as the field.
+func (f *Field) Operand(o Operator, text string) (any, error) {
+	switch o.Op {
+	case views.IsNull:
+		return Parse(mesh.Type{Kind: mesh.Bool}, text)
+	case views.In:
+		parts := strings.Split(text, ",")
+		if len(parts) > maxIn {
+			return nil, fmt.Errorf("in has %d values: give at most %d", len(parts), maxIn)
+		}
+		for _, p := range parts {
+			if _, err := Parse(f.Type, p); err != nil {
+				return nil, err
+			}
+		}
+		return parts, nil
+	}
+	return Parse(f.Type, text)
+}
+
+// maxIn bounds the values of in.
+const maxIn = 1000

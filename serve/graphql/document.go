@@ -23,7 +23,7 @@ const maxPlans = 64
 
 // document gives the parsed and validated document, from the cache where it is known.
 func (s *Server) document(query string) (*document, []*Error) {
-	if doc, ok := s.documents.get(query); ok {
+	if doc, ok := s.documents.Get(query); ok {
 		s.metrics.hit()
 		return doc, nil
 	}
@@ -47,7 +47,7 @@ func (s *Server) document(query string) (*document, []*Error) {
 		return nil, errs
 	}
 	doc := &document{ast: parsed, plans: map[string]*plan{}}
-	s.documents.add(query, doc)
+	s.documents.Add(query, doc)
 	return doc, nil
 }
 

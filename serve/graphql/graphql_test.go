@@ -18,6 +18,7 @@ import (
 	"tributary/serve/catalog"
 	"tributary/serve/rowmeta"
 	"tributary/serve/servetest"
+	"tributary/serve/statements"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
@@ -30,7 +31,7 @@ func server(t testing.TB, f *servetest.Fixture, change func(*Options)) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := Options{Catalog: c, Store: f.Store, Freshness: f.Tracker, Decode: rowmeta.FromSchemas, Log: zerolog.New(zerolog.NewTestWriter(t))}
+	o := Options{Catalog: c, Statements: statements.New(f.Store), Freshness: f.Tracker, Decode: rowmeta.FromSchemas, Log: zerolog.New(zerolog.NewTestWriter(t))}
 	if change != nil {
 		change(&o)
 	}

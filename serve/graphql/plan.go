@@ -1,6 +1,8 @@
 package graphql
 
 import (
+	"context"
+
 	"tributary/serve/catalog"
 	"tributary/serve/freshness"
 	"tributary/serve/paging"
@@ -166,7 +168,7 @@ func (c *compiler) compileSingle(f *selected, target target) *Error {
 }
 
 func (c *compiler) prepare(q *views.Query, pos *ast.Position) *Error {
-	stmt, err := c.server.statement(q)
+	stmt, err := c.server.statements.Statement(context.Background(), q)
 	if err != nil {
 		return c.server.failed(err, c.root).at(pos)
 	}

@@ -1,8 +1,6 @@
 package graphql
 
 import (
-	"context"
-	"fmt"
 	"sort"
 	"sync"
 	"time"
@@ -14,14 +12,10 @@ import (
 
 	"tributary/serve/catalog"
 	"tributary/serve/freshness"
+	"tributary/serve/lru"
 	"tributary/serve/rowmeta"
-	"tributary/sinks/views"
+	"tributary/serve/statements"
 )
-
-// Preparer is the part of a views.Store that queries need.
-type Preparer interface {
-	Prepare(ctx context.Context, q *views.Query) (views.Statement, error)
-}
 
 // Metrics counts what happens to documents. Its methods may be called concurrently.
 type Metrics interface {
@@ -29,11 +23,11 @@ type Metrics interface {
 	Document(hit bool)
 }
 
-// Options of a Server. Catalog, Store, Freshness and Decode are required.
+// Options of a Server. Catalog, Statements, Freshness and Decode are required.
 type Options struct {
-	Catalog   *catalog.Catalog
-	Store     Preparer
-	Freshness *freshness.Tracker
+	Catalog    *catalog.Catalog
+	Statements *statements.Cache
+	Freshness  *freshness.Tracker
 	// Decode reads provenance, for _meta.fields.
 	Decode rowmeta.Decode
 	// Locales gives the locales that views hold, for Accept-Language; nil: not known, and the
@@ -50,7 +44,6 @@ type Options struct {
 // A Server answers GraphQL requests over HTTP. It is safe for concurrent use.
 type Server struct {
 	catalog    *catalog.Catalog
-	store      Preparer
 	tracker    *freshness.Tracker
 	decode     rowmeta.Decode
 	locales    func() []string
@@ -61,8 +54,8 @@ type Server struct {
 	schema     *ast.Schema
 	rules      []validator.Rule
 	targets    map[string]target
-	documents  *cache[*document]
-	statements *cache[views.Statement]
+	documents  *lru.Cache[*document]
+	statements *statements.Cache
 	mark       string
 	opening    []byte
 	buffers    sync.Pool // of *buffers
@@ -75,9 +68,9 @@ type target struct {
 }
 
 // A cached document with its plans takes about so many bytes for one of its text.
-const documentFactor, statementFactor = 60, 20
+const documentFactor = 60
 
-const maxDocuments, maxStatements = 10_000, 10_000
+const maxDocuments = 10_000
 
 // New makes a Server for a mesh.
 func New(o Options) (*Server, error) {
@@ -97,11 +90,10 @@ func New(o Options) (*Server, error) {
 	o.Limits.ensureDefaults()
 	mark := rowmeta.NewMark()
 	s := &Server{
-		catalog: o.Catalog, store: o.Store, tracker: o.Freshness, decode: o.Decode, locales: o.Locales, metrics: counter{o.Metrics},
+		catalog: o.Catalog, tracker: o.Freshness, decode: o.Decode, locales: o.Locales, metrics: counter{o.Metrics},
 		limits: o.Limits, timeout: o.Timeout, log: o.Log, schema: schema, rules: specifiedRules(), targets: targets(o.Catalog),
-		documents:  newCache[*document](maxDocuments, o.CacheBytes/2, documentFactor),
-		statements: newCache[views.Statement](maxStatements, o.CacheBytes/2, statementFactor),
-		mark:       mark, opening: rowmeta.OpeningOf(mark),
+		documents:  lru.New[*document](maxDocuments, o.CacheBytes, documentFactor),
+		statements: o.Statements, mark: mark, opening: rowmeta.OpeningOf(mark),
 	}
 	return s, nil
 }
@@ -127,21 +119,6 @@ func specifiedRules() []validator.Rule {
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
 	return out
-}
-
-// statement prepares a query, or finds that one of the same form was prepared before: documents
-// that differ only in their literals share it.
-func (s *Server) statement(q *views.Query) (views.Statement, error) {
-	key := string(appendQuery(nil, q))
-	if stmt, ok := s.statements.get(key); ok {
-		return stmt, nil
-	}
-	stmt, err := s.store.Prepare(context.Background(), q)
-	if err != nil {
-		return nil, fmt.Errorf("prepare a query of entity %s: %w", q.Entity.Name, err)
-	}
-	s.statements.add(key, stmt)
-	return stmt, nil
 }
 
 // A counter is Metrics that may be missing.

@@ -56,18 +56,44 @@ func (w *Writer) Append(dst, row []byte) ([]byte, error) {
 	}
 }
 
-func (w *Writer) meta(dst []byte, m *mark) ([]byte, error) {
-	if m.spec < 0 || m.spec >= len(w.Specs) {
+// AppendWithout appends a row whose first member is the mark, without that member. What the
+// mark says is still taken into Seen and Version.
+func (w *Writer) AppendWithout(dst, row []byte) ([]byte, error) {
+	at := bytes.Index(row, w.Opening)
+	if at < 0 {
 		return dst, ErrMark
 	}
-	spec, snap := &w.Specs[m.spec], w.Snapshots[m.spec]
+	m, rest, err := parseMark(row[at+len(w.Opening):])
+	if err != nil {
+		return dst, err
+	}
+	if _, _, err := w.reading(&m); err != nil {
+		return dst, err
+	}
+	return append(append(dst, '{'), bytes.TrimLeft(rest, ", ")...), nil
+}
+
+// reading gives the freshness of a row and what its mark asks for.
+func (w *Writer) reading(m *mark) (*Spec, freshness.Reading, error) {
+	if m.spec < 0 || m.spec >= len(w.Specs) {
+		return nil, freshness.Reading{}, ErrMark
+	}
+	spec := &w.Specs[m.spec]
 	w.Version = m.version
-	reading := snap.Row(m.partition, m.held, spec.Bounds, w.Now)
+	reading := w.Snapshots[m.spec].Row(m.partition, m.held, spec.Bounds, w.Now)
 	if w.Seen.State == 0 {
 		w.Seen = reading
 	}
 	w.Seen = w.Seen.Worse(reading)
-	var err error
+	return spec, reading, nil
+}
+
+func (w *Writer) meta(dst []byte, m *mark) ([]byte, error) {
+	spec, reading, err := w.reading(m)
+	if err != nil {
+		return dst, err
+	}
+	snap := w.Snapshots[m.spec]
 	dst = append(dst, '{')
 	for i := range spec.Members {
 		member := &spec.Members[i]

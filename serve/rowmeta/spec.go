@@ -55,21 +55,17 @@ type Names struct {
 
 // RowMembers is all that REST shows of a row with include=provenance, in the order of the
 // architecture's section 8.
-func RowMembers() []Member {
-	return append(ViewMembers(Member{As: "version", Kind: Version}), Member{As: "fields", Kind: Fields, Names: Names{All: true}, Sub: []Member{
-		{As: "name", Kind: Name}, {As: "locale", Kind: Locale}, {As: "system", Kind: System}, {As: "stream", Kind: Stream},
-		{As: "sourceKey", Kind: SourceKey}, {As: "rule", Kind: Rule}, {As: "changedAt", Kind: ChangedAt}, {As: "conflict", Kind: Conflict},
-	}})
-}
-
-// ViewMembers is what is shown of a whole list's freshness, behind the members that are given.
-func ViewMembers(first ...Member) []Member {
-	return append(first,
-		Member{As: "verifiedThrough", Kind: VerifiedThrough}, Member{As: "stalenessMs", Kind: StalenessMs},
-		Member{As: "state", Kind: StateName}, Member{As: "deadLetters", Kind: DeadLetters},
-		Member{As: "streams", Kind: Streams, Sub: []Member{
+func RowMembers(fields Names) []Member {
+	return []Member{
+		{As: "version", Kind: Version}, {As: "verifiedThrough", Kind: VerifiedThrough}, {As: "stalenessMs", Kind: StalenessMs},
+		{As: "state", Kind: StateName}, {As: "deadLetters", Kind: DeadLetters},
+		{As: "streams", Kind: Streams, Sub: []Member{
 			{As: "name", Kind: Name}, {As: "verifiedThrough", Kind: VerifiedThrough}, {As: "state", Kind: StateName},
-		}})
+		}},
+		{As: "fields", Kind: Fields, Names: fields, Sub: []Member{
+			{As: "name", Kind: Name}, {As: "locale", Kind: Locale}, {As: "system", Kind: System}, {As: "stream", Kind: Stream},
+			{As: "sourceKey", Kind: SourceKey}, {As: "rule", Kind: Rule}, {As: "changedAt", Kind: ChangedAt}, {As: "conflict", Kind: Conflict},
+		}}}
 }
 
 // NeedsBlob says whether the members need views.Row.Meta.

@@ -1,4 +1,5 @@
-package graphql
+// Package lru keeps what was used last, within a number of entries and of bytes.
+package lru
 
 import (
 	"sync"
@@ -6,9 +7,9 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// A cache keeps what was used last, within a number of entries and of bytes (I8). An entry is
+// A Cache keeps what was used last, within a number of entries and of bytes (I8). An entry is
 // reckoned at a multiple of its key's length, which what is derived from a text grows with.
-type cache[V any] struct {
+type Cache[V any] struct {
 	maxBytes, perByte int
 
 	mu    sync.Mutex // guards lru and bytes
@@ -16,21 +17,24 @@ type cache[V any] struct {
 	bytes int
 }
 
-func newCache[V any](entries, maxBytes, perByte int) *cache[V] {
-	c := &cache[V]{maxBytes: maxBytes, perByte: perByte}
+// New makes a cache of at most so many entries (above 0) and bytes.
+func New[V any](entries, maxBytes, perByte int) *Cache[V] {
+	c := &Cache[V]{maxBytes: maxBytes, perByte: perByte}
 	c.lru, _ = simplelru.NewLRU(entries, func(key string, _ V) { c.bytes -= c.cost(key) }) // fails only for entries ≤ 0
 	return c
 }
 
-func (c *cache[V]) cost(key string) int { return len(key) * c.perByte }
+func (c *Cache[V]) cost(key string) int { return len(key) * c.perByte }
 
-func (c *cache[V]) get(key string) (V, bool) {
+// Get gives the value of a key.
+func (c *Cache[V]) Get(key string) (V, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.lru.Get(key)
 }
 
-func (c *cache[V]) add(key string, value V) {
+// Add keeps a value, unless the key has one.
+func (c *Cache[V]) Add(key string, value V) {
 	if c.cost(key) > c.maxBytes/8 {
 		return // would push out too much else
 	}
@@ -46,7 +50,8 @@ func (c *cache[V]) add(key string, value V) {
 	}
 }
 
-func (c *cache[V]) len() int {
+// Len counts the entries.
+func (c *Cache[V]) Len() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.lru.Len()
