@@ -59,6 +59,10 @@ func (t *table) applyRows(w *conn, rows []views.Row) error {
 	if err != nil {
 		return err
 	}
+	tombstones, err := w.any("SELECT 1 FROM " + t.deleted + " LIMIT 1")
+	if err != nil {
+		return err
+	}
 	now := intCell(time.Now().UnixMicro())
 	var version [versionSize]byte
 	var scratch []byte
@@ -69,7 +73,17 @@ func (t *table) applyRows(w *conn, rows []views.Row) error {
 			if err := t.remove(w, row.ID, version[:], now); err != nil {
 				return err
 			}
+			tombstones = true
 			continue
+		}
+		if tombstones {
+			late, err := w.any("SELECT 1 FROM "+t.deleted+" WHERE "+idColumn+"=?1 AND "+versionColumn+">=?2", textCell([]byte(row.ID)), blobCell(version[:]))
+			if err != nil {
+				return err
+			}
+			if late {
+				continue // I9
+			}
 		}
 		if scratch, err = t.bindRow(stmt, row, version[:], scratch[:0]); err != nil {
 			return err

@@ -70,17 +70,23 @@ func (c *conn) statement(place int, sql string) (*sqlite.Stmt, error) {
 	return stmt, nil
 }
 
-// exec runs a statement that gives no rows, with its arguments.
-func (c *conn) exec(sql string, args ...cell) error {
+// any runs a statement and says whether it gives a row.
+func (c *conn) any(sql string, args ...cell) (bool, error) {
 	stmt, err := c.statement(0, sql)
 	if err != nil {
-		return err
+		return false, err
 	}
 	for i, arg := range args {
 		arg.bind(stmt, i+1)
 	}
-	_, err = stmt.Step()
-	return errors.Join(err, stmt.Reset())
+	row, err := stmt.Step()
+	return row, errors.Join(err, stmt.Reset())
+}
+
+// exec runs a statement that gives no rows.
+func (c *conn) exec(sql string, args ...cell) error {
+	_, err := c.any(sql, args...)
+	return err
 }
 
 // watch interrupts the connection when ctx ends, until unwatch. A request costs no goroutine:

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"zombiezen.com/go/sqlite"
@@ -71,30 +72,28 @@ func readIndexes(w *conn, stored string) (map[string]bool, error) {
 // column, of unique fields, and of fields that relations look up.
 func defineIndexes(w *conn, defined []*table, names map[string]*table) error {
 	for _, t := range defined {
-		wanted := map[string]*table{}
-		if t.key.sql != idColumn {
-			if err := t.fix(w, t.key); err != nil {
+		if err := t.fix(w, t.key); err != nil {
+			return err
+		}
+		for i, f := range t.entity.Fields {
+			if !f.Unique || f.Localized {
+				continue
+			}
+			if err := t.fix(w, t.columns[i]); err != nil {
 				return err
 			}
 		}
-		for i, f := range t.entity.Fields {
-			if f.Unique && !f.Localized {
-				if err := t.fix(w, t.columns[i]); err != nil {
-					return err
-				}
-			}
-		}
 		for _, r := range t.entity.Relations {
-			wanted[r.TargetField] = names[r.Target.Name]
-		}
-		for field, target := range wanted {
+			target := names[r.Target.Name]
 			if target == nil {
 				continue
 			}
-			if c, err := target.column(target.entity.Field(field)); err == nil {
-				if err := target.fix(w, c); err != nil {
-					return err
-				}
+			c, err := target.column(target.entity.Field(r.TargetField))
+			if err == nil {
+				err = target.fix(w, c)
+			}
+			if err != nil {
+				return fmt.Errorf("relation %s: %w", r.Name, err)
 			}
 		}
 	}

@@ -77,7 +77,8 @@ func (n *node) segment(conds []string, bound []int, terms []term) segment {
 		}
 	}
 	limit := len(n.slots) + len(bound) + 1
-	fmt.Fprintf(&b, " LIMIT ?%d", limit)
+	// Of a bare parameter the planner would look at the value, and plan anew for each one.
+	fmt.Fprintf(&b, " LIMIT ?%d+0", limit)
 	return segment{b.String(), bound, limit}
 }
 
