@@ -81,9 +81,21 @@ func comparePos(a, b Pos) int {
 	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 }
 
-// looksSecret finds where a credential may begin in a line: behind a key that is called like one
+// looksSecret finds what may be a credential in a line: behind a key that is called like one
 // (misspelt, perhaps), or in a URL. It also serves text that could not be parsed.
-var looksSecret = regexp.MustCompile(`(?i)(?:pas\w*|pwd|secret\w*|token\w*)["']?\s*[:=]\s*["']?[^\s{$"']|://[^/\s:@]*:[^$\s@]`)
+var looksSecret = regexp.MustCompile(`(?i)(?:pas\w*|pwd|secret\w*|token\w*)["']?\s*[:=]\s*["']?([^\s{"',][^\s"',]*)|://[^/\s:@]*:(\S+)@`)
+
+// secretIn gives the byte where a credential may begin in a line, or −1. References are none, nor
+// are expressions over a row.
+func secretIn(line string) int {
+	for _, m := range looksSecret.FindAllStringSubmatchIndex(line, -1) {
+		from, to := max(m[2], m[4]), max(m[3], m[5])
+		if text := line[from:to]; !onlyRefs.MatchString(text) && !strings.HasPrefix(text, "row.") && !strings.HasPrefix(text, "row[") {
+			return from
+		}
+	}
+	return -1
+}
 
 // A collector gathers faults, and knows the text they point into.
 type collector struct {
@@ -128,8 +140,8 @@ func (c *collector) err() error {
 func (c *collector) mask(p Pos, line string) (text string, caret int) {
 	runes := []rune(line)
 	cut := len(runes)
-	if at := looksSecret.FindStringIndex(line); at != nil {
-		cut = len([]rune(line[:at[1]])) - 1
+	if at := secretIn(line); at >= 0 {
+		cut = len([]rune(line[:at]))
 	}
 	for q := range c.secret {
 		if q.File == p.File && q.Line == p.Line {
