@@ -34,43 +34,47 @@ func ValueType(t Type) expr.ColumnType {
 func (e *Entity) CheckColumns(columns func(*Stream) ([]expr.Column, bool)) error {
 	var faults Faults
 	for _, b := range e.Contributions {
-		cols, ok := columns(b.From)
-		if !ok {
-			continue
-		}
-		check := func(src string, pos Pos, want expr.Want) *expr.Program {
-			if src == "" {
-				return nil
-			}
-			p, err := expr.Compile(src, cols, want)
-			if err != nil {
-				faults = append(faults, exprFaults(pos, err)...)
-				return nil
-			}
-			return p
-		}
-		check(b.Key, b.KeyPos, expr.Key)
-		check(b.When, b.WhenPos, expr.Cond)
-		check(b.At, b.AtPos, expr.At)
-		for _, a := range b.Set {
-			f := e.Field(a.Field)
-			if f == nil {
-				continue
-			}
-			want := expr.Value
-			if f.Localized {
-				want = expr.LocalizedValue
-			}
-			if p := check(a.Expr, a.Pos, want); p != nil && !converts(p.Result(), f.Type) {
-				faults = append(faults, Fault{Pos: a.Pos, What: fmt.Sprintf("%s is %s and cannot take %s", f.Name, f.Type, p.Result()),
-					Suggestion: "change the field's type or the expression"})
-			}
+		if cols, ok := columns(b.From); ok {
+			faults = append(faults, e.checkBlock(b, cols)...)
 		}
 	}
 	if len(faults) == 0 {
 		return nil
 	}
 	slices.SortStableFunc(faults, func(a, b Fault) int { return comparePos(a.Pos, b.Pos) })
+	return faults
+}
+
+// checkBlock type-checks the expressions of one block.
+func (e *Entity) checkBlock(b *Block, cols []expr.Column) (faults Faults) {
+	check := func(src string, pos Pos, want expr.Want) *expr.Program {
+		if src == "" {
+			return nil
+		}
+		p, err := expr.Compile(src, cols, want)
+		if err != nil {
+			faults = append(faults, exprFaults(pos, err)...)
+			return nil
+		}
+		return p
+	}
+	check(b.Key, b.KeyPos, expr.Key)
+	check(b.When, b.WhenPos, expr.Cond)
+	check(b.At, b.AtPos, expr.At)
+	for _, a := range b.Set {
+		f := e.Field(a.Field)
+		if f == nil {
+			continue // an entity that was not loaded by Parse
+		}
+		want := expr.Value
+		if f.Localized {
+			want = expr.LocalizedValue
+		}
+		if p := check(a.Expr, a.Pos, want); p != nil && !converts(p.Result(), f.Type) {
+			faults = append(faults, Fault{Pos: a.Pos, What: fmt.Sprintf("%s is %s and cannot take %s", f.Name, f.Type, p.Result()),
+				Suggestion: "change the field's type or the expression"})
+		}
+	}
 	return faults
 }
 

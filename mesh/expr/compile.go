@@ -61,11 +61,11 @@ func compile(src string, s scope, want Want) (*Program, error) {
 	}
 	p := &Program{want: want, columns: s.columns}
 	p.form = s.plainForm(tree.Expr(), want)
-	used, loops, errs := s.resolve(tree)
-	if len(errs) > 0 {
-		return nil, errs
+	found := s.resolve(tree)
+	if len(found.errs) > 0 {
+		return nil, found.errs
 	}
-	p.used = used
+	p.used = found.used()
 	switch p.form.kind {
 	case formColumn:
 		p.result = s.columns[p.form.column].Type
@@ -77,7 +77,7 @@ func compile(src string, s scope, want Want) (*Program, error) {
 		p.result = s.columns[p.form.column].Type
 		return p, nil
 	}
-	return p, p.compileCEL(src, s, loops)
+	return p, p.compileCEL(src, s, found.loops)
 }
 
 // plainForm recognises the forms that evaluate without CEL.

@@ -102,52 +102,69 @@ func rowScope(columns []Column) scope {
 	return s
 }
 
-// resolve makes row["x"] the same as row.x in the tree, and gives the columns it refers to, in
-// order; what row is misused for are Errors.
-func (s scope) resolve(tree *ast.AST) (used []int, loops bool, errs Errors) {
-	factory := ast.NewExprFactory()
-	inUse := make([]bool, len(s.columns))
-	fail := func(e ast.Expr, what, suggestion string) {
-		at := tree.SourceInfo().GetStartLocation(e.ID())
-		errs = append(errs, Error{max(at.Line(), 1), max(at.Column()+1, 1), what, suggestion})
-	}
-	sound := map[int64]bool{} // the uses of row that name a column
-	visit := func(e ast.Expr) {
-		if e.Kind() == ast.ComprehensionKind {
-			c := e.AsComprehension()
-			loops = true
-			if v := c.IterVar(); v == rowName || v == valueName || c.IterVar2() == rowName || c.IterVar2() == valueName {
-				fail(e, v+" cannot be the name of a macro's variable", "give it another name")
-			}
-			return
-		}
-		operand, name, ok := s.reference(e)
-		if !ok {
-			return
-		}
-		sound[operand.ID()] = true
-		i, known := s.index[name]
-		if !known {
-			fail(operand, fmt.Sprintf("the row has no column %q", name), s.suggest(name))
-			return
-		}
-		inUse[i] = true
-		if e.Kind() == ast.CallKind {
-			e.SetKindCase(factory.NewSelect(e.ID(), operand, name))
-		}
-	}
-	ast.PostOrderVisit(tree.Expr(), ast.NewExprVisitor(visit))
+// A resolution is what a tree says of the columns: those it refers to, whether it loops over a
+// list, and where it misuses row.
+type resolution struct {
+	scope
+	tree  *ast.AST
+	inUse []bool
+	loops bool
+	errs  Errors
+	sound map[int64]bool // the uses of row that name a column
+}
+
+// resolve makes row["x"] the same as row.x in the tree, and finds out what it says of columns.
+func (s scope) resolve(tree *ast.AST) *resolution {
+	r := &resolution{scope: s, tree: tree, inUse: make([]bool, len(s.columns)), sound: map[int64]bool{}}
+	ast.PostOrderVisit(tree.Expr(), ast.NewExprVisitor(r.visit))
 	ast.PostOrderVisit(tree.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
-		if !s.value && isRow(e) && !sound[e.ID()] {
-			fail(e, "row alone is no value", `name a column: row.x or row["x"]`)
+		if !s.value && isRow(e) && !r.sound[e.ID()] {
+			r.fail(e, "row alone is no value", `name a column: row.x or row["x"]`)
 		}
 	}))
-	for i, u := range inUse {
-		if u || s.value {
-			used = append(used, i)
+	return r
+}
+
+// used gives the columns that the tree refers to, in ascending order.
+func (r *resolution) used() (columns []int) {
+	for i, u := range r.inUse {
+		if u || r.value {
+			columns = append(columns, i)
 		}
 	}
-	return used, loops, errs
+	return columns
+}
+
+func (r *resolution) fail(e ast.Expr, what, suggestion string) {
+	at := r.tree.SourceInfo().GetStartLocation(e.ID())
+	r.errs = append(r.errs, Error{max(at.Line(), 1), max(at.Column()+1, 1), what, suggestion})
+}
+
+func (r *resolution) visit(e ast.Expr) {
+	if e.Kind() == ast.ComprehensionKind {
+		r.loops = true
+		c := e.AsComprehension()
+		for _, v := range []string{c.IterVar(), c.IterVar2()} {
+			if v == rowName || v == valueName {
+				r.fail(e, v+" cannot be the name of a macro's variable", "give it another name")
+			}
+		}
+		return
+	}
+	operand, name, ok := r.reference(e)
+	if !ok {
+		return
+	}
+	r.sound[operand.ID()] = true
+	i, known := r.index[name]
+	if !known {
+		r.fail(operand, fmt.Sprintf("the row has no column %q", name), r.suggest(name))
+		return
+	}
+	r.inUse[i] = true
+	if e.Kind() == ast.CallKind {
+		e.SetKindCase(ast.NewExprFactory().NewSelect(e.ID(), operand, name))
+	}
 }
 
 // reference gives the row and the column's name where e refers to a column, has() included.
