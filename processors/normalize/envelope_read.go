@@ -9,109 +9,82 @@ import (
 // where the body does not hold what its schema says.
 func (e *EnvelopeReader) Read(body []byte, env *Envelope) error {
 	*env = Envelope{before: env.before, after: env.after}
-	r := schemas.NewReader(body)
+	c := cursor{body: body}
 	for i := range e.fields {
 		f := &e.fields[i]
-		ok := true
 		switch f.role {
 		case roleBefore:
-			env.Before, ok = readRow(&r, f.t, &env.before)
+			env.Before = c.row(f.t, &env.before)
 		case roleAfter:
-			env.After, ok = readRow(&r, f.t, &env.after)
+			env.After = c.row(f.t, &env.after)
 		case roleSource:
-			ok = e.readSource(&r, env)
+			e.readSource(&c, env)
 		case roleOp:
-			if op := r.Bytes(); len(op) == 1 {
+			if op := c.bytes(); len(op) == 1 {
 				env.Op = ingest.Op(op[0])
 			}
 		default:
-			ok = f.t.skip(&r)
+			c.skip(f.t)
 		}
-		if !ok || r.Err() != nil {
-			return schemas.ErrShort
-		}
+	}
+	if c.bad {
+		return schemas.ErrShort
 	}
 	return nil
 }
 
-func (e *EnvelopeReader) readSource(r *schemas.Reader, env *Envelope) bool {
+func (e *EnvelopeReader) readSource(c *cursor, env *Envelope) {
 	var millis, micros int64
 	var exact bool
 	for i := range e.source {
 		f := &e.source[i]
-		if f.role == roleSkip {
-			if !f.t.skip(r) {
-				return false
-			}
-			continue
-		}
-		v, has, ok := readInt(r, f.t)
-		if !ok {
-			return false
-		}
 		switch f.role {
 		case roleMillis:
-			millis = v
+			millis, _ = c.int(f.t)
 		case roleMicros:
-			micros, exact = v, has
+			micros, exact = c.int(f.t)
 		case roleTxID:
-			env.TxID = v
+			env.TxID, _ = c.int(f.t)
+		default:
+			c.skip(f.t)
 		}
 	}
 	env.CommitTime = millis * 1000
 	if exact {
 		env.CommitTime = micros
 	}
-	return true
 }
 
-// readInt reads an int, or a union that may hold one; has is false for null and other types.
-func readInt(r *schemas.Reader, t *wireType) (v int64, has, ok bool) {
+// int reads an int, or a union that may hold one; ok is false for null and other types.
+func (c *cursor) int(t *wireType) (v int64, ok bool) {
 	if t.kind == wireUnion {
-		if t = t.branch(r); t == nil {
-			return 0, false, false
+		if t = c.branch(t); t == nil {
+			return 0, false
 		}
 	}
 	if t.kind != wireInt {
-		return 0, false, t.skip(r)
+		c.skip(t)
+		return 0, false
 	}
-	v = r.Long()
-	return v, true, r.Err() == nil
+	v = c.long()
+	return v, !c.bad
 }
 
-// readRow reads a row, or a union that may hold one, into *memory.
-func readRow(r *schemas.Reader, t *wireType, memory *[]Column) ([]Column, bool) {
+// row reads a row, or a union that may hold one, into *memory.
+func (c *cursor) row(t *wireType, memory *[]Column) []Column {
 	if t.kind == wireUnion {
-		if t = t.branch(r); t == nil {
-			return nil, false
+		if t = c.branch(t); t == nil {
+			return nil
 		}
 	}
 	if t.kind != wireRecord {
-		return nil, t.skip(r)
+		c.skip(t)
+		return nil
 	}
 	row := (*memory)[:0]
 	for i := range t.fields {
-		c, ok := readColumn(r, t.fields[i].t)
-		if !ok {
-			return nil, false
-		}
-		row = append(row, c)
+		row = append(row, c.column(t.fields[i].t))
 	}
 	*memory = row
-	return row, true
-}
-
-func readColumn(r *schemas.Reader, t *wireType) (c Column, ok bool) {
-	if t.kind == wireUnion {
-		n := r.Long()
-		if r.Err() != nil || n < 0 || n >= int64(len(t.branches)) {
-			return c, false
-		}
-		t, c.Branch = t.branches[n], int(n)
-	}
-	if t.kind == wireNull {
-		return c, true
-	}
-	c.Value = t.span(r)
-	return c, c.Value != nil
+	return row
 }

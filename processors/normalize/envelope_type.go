@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/hamba/avro/v2"
-	"tributary/schemas"
 )
 
 type wireKind uint8
@@ -173,80 +172,4 @@ func (t *wireType) minSize() int {
 		return n
 	}
 	return 1
-}
-
-// skip moves r over one value; false means that the body is damaged.
-func (t *wireType) skip(r *schemas.Reader) bool {
-	switch t.kind {
-	case wireInt, wireEnum:
-		r.Long()
-	case wireBytes, wireString:
-		r.Bytes()
-	case wireBool:
-		r.Fixed(1)
-	case wireFloat:
-		r.Fixed(4)
-	case wireDouble:
-		r.Fixed(8)
-	case wireFixed:
-		r.Fixed(t.size)
-	case wireArray:
-		return skipBlocks(r, func() bool { return t.elem.skip(r) })
-	case wireMap:
-		return skipBlocks(r, func() bool { r.Bytes(); return t.elem.skip(r) })
-	case wireRecord:
-		for i := range t.fields {
-			if !t.fields[i].t.skip(r) {
-				return false
-			}
-		}
-	case wireUnion:
-		b := t.branch(r)
-		return b != nil && b.skip(r)
-	}
-	return r.Err() == nil
-}
-
-// branch reads a union's index and gives the type that follows; nil for an impossible index.
-func (t *wireType) branch(r *schemas.Reader) *wireType {
-	if n := r.Long(); r.Err() == nil && n >= 0 && n < int64(len(t.branches)) {
-		return t.branches[n]
-	}
-	return nil
-}
-
-// skipBlocks reads an Avro array or map, item being called for each entry.
-func skipBlocks(r *schemas.Reader, item func() bool) bool {
-	for {
-		n := r.Long()
-		if n == 0 || r.Err() != nil {
-			return r.Err() == nil
-		}
-		if n < 0 {
-			n = -n
-			r.Long() // the block's size in bytes
-		}
-		if n < 0 || n > int64(len(r.Rest())) {
-			return false
-		}
-		for ; n > 0; n-- {
-			if !item() {
-				return false
-			}
-		}
-	}
-}
-
-// span gives the bytes of one value, from where r stands to behind it; it points into the body
-// and is never nil for a value that is whole.
-func (t *wireType) span(r *schemas.Reader) []byte {
-	start := r.Rest()
-	if !t.skip(r) {
-		return nil
-	}
-	n := len(start) - len(r.Rest())
-	if n == 0 {
-		return []byte{}
-	}
-	return start[:n:n]
 }

@@ -255,14 +255,9 @@ func appendTime(dst []byte, t mesh.Type, kind mesh.Kind, v int64) ([]byte, error
 
 // appendList appends an Avro array as a list in one block, or as a JSON array.
 func appendList(dst []byte, t mesh.Type, w *wireType, v []byte) ([]byte, error) {
-	var items []Column
-	r := schemas.NewReader(v)
-	if !skipBlocks(&r, func() bool {
-		c, ok := readColumn(&r, w.elem)
-		items = append(items, c)
-		return ok
-	}) {
-		return dst, schemas.ErrShort
+	items, err := w.items(v)
+	if err != nil {
+		return dst, err
 	}
 	switch t.Kind {
 	case mesh.JSON:
@@ -279,12 +274,21 @@ func appendList(dst []byte, t mesh.Type, w *wireType, v []byte) ([]byte, error) 
 		if item.Value == nil {
 			return dst, errNullItem
 		}
-		var err error
 		if out, err = appendValue(out, *t.Elem, w.item(item), item.Value); err != nil {
 			return dst, err
 		}
 	}
 	return append(out, 0), nil
+}
+
+// items gives an array's items.
+func (t *wireType) items(v []byte) (items []Column, err error) {
+	c := cursor{body: v}
+	c.blocks(func() { items = append(items, c.column(t.elem)) })
+	if c.bad {
+		return nil, schemas.ErrShort
+	}
+	return items, nil
 }
 
 func (t *wireType) item(c Column) *wireType {

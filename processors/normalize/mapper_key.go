@@ -54,13 +54,13 @@ func (k *KeyReader) SourceKey(body []byte) (string, error) {
 	if len(k.Columns) > 1 {
 		out = append(out, '[')
 	}
-	r := schemas.NewReader(body)
+	in := cursor{body: body}
 	for i := range k.Columns {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		c, ok := readColumn(&r, k.Columns[i].wire)
-		if !ok {
+		c := in.column(k.Columns[i].wire)
+		if in.bad {
 			return "", fmt.Errorf("key column %s: %w", k.Columns[i].Name, schemas.ErrShort)
 		}
 		text, err := keyText(&k.Columns[i], c)
@@ -173,10 +173,10 @@ func (t *wireType) like(o *wireType) bool {
 // ID gives the canonical entity id of a source key's Avro body; it is valid until the next call.
 // The error is a *Violation, or says that the key is damaged.
 func (k *KeyMapper) ID(body []byte) ([]byte, error) {
-	r := schemas.NewReader(body)
+	in := cursor{body: body}
 	for i := range k.key.Columns {
-		c, ok := readColumn(&r, k.key.Columns[i].wire)
-		if !ok {
+		c := in.column(k.key.Columns[i].wire)
+		if in.bad {
 			return nil, fmt.Errorf("key column %s: %w", k.key.Columns[i].Name, schemas.ErrShort)
 		}
 		k.row[k.place[i]] = Column{Value: c.Value, Branch: k.branch[i]}

@@ -54,25 +54,20 @@ func (t *wireType) native(v []byte) (any, error) {
 }
 
 func (t *wireType) nativeList(v []byte) (any, error) {
-	items := []any{}
-	r := schemas.NewReader(v)
-	var err error
-	whole := skipBlocks(&r, func() bool {
-		c, ok := readColumn(&r, t.elem)
-		if !ok {
-			return false
-		}
-		var item any
-		if c.Value != nil && err == nil {
-			item, err = t.item(c).native(c.Value)
-		}
-		items = append(items, item)
-		return true
-	})
-	if !whole {
-		return nil, schemas.ErrShort
+	columns, err := t.items(v)
+	if err != nil {
+		return nil, err
 	}
-	return items, err
+	items := make([]any, len(columns))
+	for i, c := range columns {
+		if c.Value == nil {
+			continue
+		}
+		if items[i], err = t.item(c).native(c.Value); err != nil {
+			return nil, err
+		}
+	}
+	return items, nil
 }
 
 // fieldNative gives a field's Avro value as validate takes it.
@@ -104,16 +99,15 @@ func fieldNative(t mesh.Type, v []byte) any {
 }
 
 func fieldNativeList(elem mesh.Type, v []byte) any {
-	items := []any{}
-	w := wireOf(elem)
-	r := schemas.NewReader(v)
-	skipBlocks(&r, func() bool {
-		item := w.span(&r)
-		if item != nil {
-			items = append(items, fieldNative(elem, item))
-		}
-		return item != nil
-	})
+	list := wireType{elem: wireOf(elem)}
+	columns, err := list.items(v)
+	if err != nil {
+		return nil
+	}
+	items := make([]any, len(columns))
+	for i, c := range columns {
+		items[i] = fieldNative(elem, c.Value)
+	}
 	return items
 }
 
