@@ -139,8 +139,9 @@ func (c *catalog) put(subject string, v *version) {
 		return
 	}
 	before := versions[i].id
-	versions[i] = v
-	c.forget(before)
+	if versions[i] = v; before != v.id {
+		c.forget(before)
+	}
 }
 
 func (c *catalog) remove(subject string, number int) {
@@ -160,8 +161,10 @@ func (c *catalog) remove(subject string, number int) {
 
 // forget drops an id that no version has any more.
 func (c *catalog) forget(id int) {
-	if len(c.uses(id)) > 0 {
-		return
+	for _, versions := range c.subjects {
+		if slices.ContainsFunc(versions, func(v *version) bool { return v.id == id }) {
+			return
+		}
 	}
 	if gone := c.contents[id]; gone != nil && c.ids[gone.identity] == id {
 		delete(c.ids, gone.identity)

@@ -1,8 +1,12 @@
 package registry
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -64,6 +68,34 @@ func TestWritersNeverGiveOutOneIDTwice(t *testing.T) {
 	for id, schema := range schemaOf {
 		if c := last.catalog.contents[id]; c == nil || c.text != schema {
 			t.Errorf("id %d is %+v after all, was given out for %s", id, c, schema)
+		}
+	}
+}
+
+// TestNoPlanBeforeTheBarrier: a process that was fenced and has not read what the other wrote
+// must not plan a write, for it would give out an id that is taken.
+func TestNoPlanBeforeTheBarrier(t *testing.T) {
+	brokers, stopBroker := startBroker(t, t.TempDir())
+	t.Cleanup(stopBroker)
+	behind, err := Open(t.Context(), brokers, Options{}) // does not run, so it reads nothing more
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer behind.Close()
+	s, _, stop := startServer(t, brokers)
+	defer stop()
+	mustRegister(t, s, "s-value", schemaNamed("First"))
+
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	_, err = behind.register(ctx, "t-value", &schemaRequest{Schema: schemaNamed("Second")}, false)
+	var refused *apiError
+	if !errors.As(err, &refused) || refused.Code != codeTimeout {
+		t.Errorf("write of a process that is behind: %v, want code %d", err, codeTimeout)
+	}
+	for _, r := range topicRecords(t, brokers) {
+		if strings.Contains(string(r.Value), "Second") {
+			t.Errorf("it wrote %s", r.Value)
 		}
 	}
 }
