@@ -1,8 +1,8 @@
 package rules
 
 import (
-	"cmp"
 	"math"
+	"math/big"
 	"slices"
 
 	"tributary/mesh"
@@ -68,28 +68,30 @@ func (r *Rules) sum(f *field, bids []bid) []byte {
 	return r.made(schemas.AppendLong(r.arena, v))
 }
 
-// sumFloats adds in the order of magnitude, so that the result depends on no other order. // I2
+// exactBits holds any sum of 2^100 doubles without rounding: from 2^-1074 up to 2^1124.
+const exactBits = 2200
+
+// sumFloats adds exactly and rounds once, so that the result depends on no order. // I2
 func (r *Rules) sumFloats(bids []bid) []byte {
-	r.floats = r.floats[:0]
+	special, exact := 0.0, new(big.Float).SetPrec(exactBits)
 	for i := range bids {
-		r.floats = append(r.floats, double(bids[i].value))
-	}
-	slices.SortFunc(r.floats, func(a, b float64) int {
-		if c := cmp.Compare(math.Abs(a), math.Abs(b)); c != 0 {
-			return c
+		v := double(bids[i].value)
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			special += v
+		} else {
+			exact.Add(exact, new(big.Float).SetFloat64(v))
 		}
-		return cmp.Compare(math.Float64bits(a), math.Float64bits(b))
-	})
-	sum, finite := 0.0, true
-	for _, v := range r.floats {
-		sum += v
-		finite = finite && !math.IsInf(v, 0) && !math.IsNaN(v)
 	}
-	if finite && (math.IsInf(sum, 0) || math.IsNaN(sum)) {
-		return nil
-	}
-	if math.IsNaN(sum) {
+	sum, _ := exact.Float64()
+	switch {
+	case math.IsNaN(special):
 		sum = math.NaN() // one NaN, whatever the inputs' were
+	case special != 0:
+		sum = special
+	case math.IsInf(sum, 0):
+		return nil
+	case sum == 0:
+		sum = 0 // not -0
 	}
 	return r.made(schemas.AppendDouble(r.arena, sum))
 }

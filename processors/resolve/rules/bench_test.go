@@ -32,11 +32,11 @@ func BenchmarkResolve(b *testing.B) {
 
 // TestResolveDoesNotAllocate keeps the garbage of a running mesh low.
 func TestResolveDoesNotAllocate(t *testing.T) {
-	e := testEntity(ruled("a", mesh.String, mesh.Priority, "pim"), ruled("b", mesh.Int, mesh.Sum), ruled("c", mesh.Float, mesh.Sum))
+	e := testEntity(ruled("a", mesh.String, mesh.Priority, "pim"), ruled("b", mesh.Int, mesh.Sum))
 	r := Compile(schemas.NewEntityCodec("acme", e))
-	cands := []Candidate{said(e, "pim.d/1: x 1 0.5"), said(e, "erp.c/1: y 2 0.5"), said(e, "crm.a/1: z 3 0.25")}
+	cands := []Candidate{said(e, "pim.d/1: x 1"), said(e, "erp.c/1: y 2"), said(e, "crm.a/1: z 3")}
 	var v schemas.View
-	if n := testing.AllocsPerRun(100, func() { r.Resolve("SKU-1", cands, &v) }); n > 1 {
+	if n := testing.AllocsPerRun(100, func() { r.Resolve("SKU-1", cands, &v) }); n > 0 {
 		t.Errorf("%.0f allocations a call", n)
 	}
 }

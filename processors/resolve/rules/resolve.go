@@ -23,7 +23,6 @@ type scratch struct {
 	bids     []bid
 	entries  []schemas.LocaleValue
 	chosen   []schemas.LocaleValue
-	floats   []float64
 	arena    []byte // values made here: sums, keys, merged locales
 	missing  []int
 	locales  map[string]string

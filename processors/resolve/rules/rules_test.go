@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -64,8 +65,7 @@ func avroOf(f *mesh.Field, word string) []byte {
 		fmt.Sscan(word, &v)
 		return schemas.AppendLong(nil, v)
 	case f.Type.Kind == mesh.Float:
-		var v float64
-		fmt.Sscan(word, &v)
+		v, _ := strconv.ParseFloat(word, 64)
 		return schemas.AppendDouble(nil, v)
 	}
 	return schemas.AppendString(nil, word)
@@ -175,7 +175,9 @@ func TestRules(t *testing.T) {
 		{"an int sum may pass its bounds but not end there", []*mesh.Field{ruled("a", num, mesh.Sum), ruled("b", num, mesh.Sum)},
 			[]string{"crm.a/1: 9223372036854775807 9223372036854775807", "crm.b/1: 1 1", "erp.c/1: -1 -"},
 			"a=9223372036854775807 of 3; b=null! of 2"},
-		{"a float sum has no order", one(ruled("f", mesh.Float, mesh.Sum)), []string{"crm.a/1: 1e100", "crm.b/1: 1", "erp.c/1: -1e100"}, "f=0 of 3"},
+		{"a float sum has no order", one(ruled("f", mesh.Float, mesh.Sum)), []string{"crm.a/1: 1e100", "crm.b/1: 1", "erp.c/1: -1e100"}, "f=1 of 3"},
+		{"a float sum may pass its bounds but not end there", []*mesh.Field{ruled("f", mesh.Float, mesh.Sum), ruled("g", mesh.Float, mesh.Sum), ruled("h", mesh.Float, mesh.Sum)},
+			[]string{"crm.a/1: 1.7e308 1.7e308 1e999", "crm.b/1: 1.7e308 1.7e308 1", "erp.c/1: -1.7e308 - 1"}, "f=1.7e+308 of 3; g=null! of 2; h=+Inf of 3"},
 		{"a group moves in lock-step", []*mesh.Field{group(ruled("cur", str, mesh.MostRecent), "f"), ruled("f", num, mesh.MostRecent)},
 			[]string{"crm.a/1@1: EUR 1", "erp.c/1@2: - 2", "pim.d/1@3: USD -"}, "f=2 by erp.c/1! -crm.a/1=1; cur=null by erp.c/1 -pim.d/1=USD -crm.a/1=EUR"},
 		{"a group without winner is null", []*mesh.Field{group(ruled("cur", str, mesh.Priority), "f"), ruled("f", num, mesh.Priority)},
