@@ -3,15 +3,15 @@ package graphql
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"strings"
 
 	"github.com/vektah/gqlparser/v2/ast"
+
+	"tributary/serve/jsontext"
 )
 
 // The media types of answers (GraphQL over HTTP, section 4).
@@ -190,57 +190,68 @@ func (s *Server) readPost(w http.ResponseWriter, req *http.Request, b *buffers) 
 }
 
 // parseCall reads the JSON body of a request.
-func parseCall(body []byte) (c call, _ *Error) {
-	var raw struct {
-		Query, OperationName, Variables, Extensions json.RawMessage
-	}
-	if err := json.Unmarshal(body, &raw); err != nil || len(body) == 0 {
+func parseCall(body []byte) (c call, bad *Error) {
+	p := jsontext.NewParser(body)
+	isObject := p.Object(func(name string) {
+		if fault := c.parameter(name, p); bad == nil {
+			bad = fault
+		}
+	})
+	switch {
+	case !isObject || p.End() != nil:
 		return c, badRequest("The body is not a JSON object such as {\"query\":\"{ __typename }\"}.")
+	case bad == nil && c.query == "":
+		return c, badRequest("The parameter query is missing: a string with a GraphQL document.")
 	}
-	return c, c.read(raw.Query, raw.OperationName, raw.Variables, raw.Extensions)
+	return c, bad
 }
 
+// parameter reads a parameter from JSON; null is as if it were absent, unknown ones are passed over.
+func (c *call) parameter(name string, p *jsontext.Parser) *Error {
+	if p.Null() {
+		return nil
+	}
+	value := p.Value()
+	ok := true
+	switch name {
+	case "query":
+		c.query, ok = value.(string)
+	case "operationName":
+		c.operation, ok = value.(string)
+	case "variables":
+		c.variables, ok = value.(map[string]any)
+	case "extensions":
+		_, ok = value.(map[string]any)
+	}
+	if ok {
+		return nil
+	}
+	if name == "query" || name == "operationName" {
+		return badRequest("The parameter %s must be a string.", name)
+	}
+	return badRequest("The parameter %s must be a JSON object.", name)
+}
+
+// readGet reads the parameters from the URL; empty ones are as if they were absent.
 func readGet(req *http.Request) (c call, _ *Error) {
 	params := req.URL.Query()
-	quoted := func(name string) json.RawMessage {
-		if v := params.Get(name); v != "" {
-			text, _ := json.Marshal(v)
-			return text
+	c.query, c.operation = params.Get("query"), params.Get("operationName")
+	if c.query == "" {
+		return c, badRequest("The parameter query is missing: a string with a GraphQL document.")
+	}
+	for _, name := range []string{"variables", "extensions"} {
+		text := params.Get(name)
+		if text == "" {
+			continue
 		}
-		return nil
+		p := jsontext.NewParser([]byte(text))
+		bad := c.parameter(name, p)
+		if p.End() != nil {
+			bad = badRequest("The parameter %s must be a JSON object.", name)
+		}
+		if bad != nil {
+			return c, bad
+		}
 	}
-	return c, c.read(quoted("query"), quoted("operationName"), json.RawMessage(params.Get("variables")), json.RawMessage(params.Get("extensions")))
-}
-
-func (c *call) read(query, operation, variables, extensions json.RawMessage) *Error {
-	if err := readString(query, &c.query); err != nil || c.query == "" {
-		return badRequest("The parameter query must be a string with a GraphQL document.")
-	}
-	if err := readString(operation, &c.operation); err != nil {
-		return badRequest("The parameter operationName must be a string.")
-	}
-	var ignored map[string]json.RawMessage
-	if len(extensions) > 0 && json.Unmarshal(extensions, &ignored) != nil {
-		return badRequest("The parameter extensions must be a JSON object.")
-	}
-	if len(variables) == 0 {
-		return nil
-	}
-	d := json.NewDecoder(bytes.NewReader(variables))
-	d.UseNumber() // integers beyond 2^53 and decimals keep their digits
-	if err := d.Decode(&c.variables); err != nil {
-		return badRequest("The parameter variables must be a JSON object.")
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return badRequest("The parameter variables must be one JSON object.")
-	}
-	return nil
-}
-
-// readString reads a JSON string; null and nothing are "".
-func readString(raw json.RawMessage, into *string) error {
-	if len(raw) == 0 {
-		return nil
-	}
-	return json.Unmarshal(raw, into)
+	return c, nil
 }
