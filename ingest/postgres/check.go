@@ -2,7 +2,9 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -38,7 +40,7 @@ func Check(ctx context.Context, opts ingest.Options) []Finding {
 	}
 	conn, err := s.connect(ctx)
 	if err != nil {
-		c.add(Fail, s.subject(), err.Error(), "check the address, the password and the server's pg_hba.conf")
+		c.failed(s.subject(), err)
 		return c.findings
 	}
 	defer closeConn(ctx, conn)
@@ -63,7 +65,15 @@ func (c *checkup) add(level Level, subject, text, mend string) {
 	c.findings = append(c.findings, Finding{Level: level, Subject: subject, Text: text, Mend: mend})
 }
 
-func (c *checkup) failed(subject string, err error) { c.add(Fail, subject, err.Error(), "") }
+// failed adds an error: a fault with its mend, another one as what kept us from looking.
+func (c *checkup) failed(subject string, err error) {
+	var f *fault
+	if errors.As(err, &f) {
+		c.add(Fail, f.Subject, f.Problem, f.Mend)
+		return
+	}
+	c.add(Fail, subject, strings.TrimPrefix(err.Error(), subject+": "), "check the address, the password and the server's pg_hba.conf")
+}
 
 func (c *checkup) server(s *source, in *inspection) {
 	v := &in.server

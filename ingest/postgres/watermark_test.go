@@ -1,0 +1,158 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// TestWatermarkIsNeverEarly is I4: writers commit rows and read the source's clock behind each
+// acknowledged COMMIT; every row acknowledged before T must have come before Mark(T).
+func TestWatermarkIsNeverEarly(t *testing.T) {
+	f := newFixture(t, `CREATE TABLE t (id int PRIMARY KEY, pad text)`, "t=t")
+	f.source.tuning.WatermarkEvery = 2 * time.Millisecond
+	rec := newRecorder()
+	f.stream(f.first(rec), rec)
+	const writers, each = 4, 150
+	acks := make([]map[string]time.Time, writers)
+	var wg sync.WaitGroup
+	for w := range writers {
+		acks[w] = map[string]time.Time{}
+		wg.Go(func() { f.write(w, each, acks[w]) })
+	}
+	wg.Wait()
+	rec.untilChanges(t, writers*each)
+	end := f.clock()
+	rec.until(t, "a watermark behind the last commit", func(ev []recorded) bool {
+		m := ev[len(ev)-1].mark
+		return m != nil && m.Watermark.After(end)
+	})
+	came, marks := map[string]bool{}, 0
+	var last time.Time
+	for _, e := range rec.all() {
+		if e.change != nil {
+			came[fmt.Sprint(rec.decode(t, e.change.Key)["id"])] = true
+			continue
+		}
+		at := e.mark.Watermark
+		if at.IsZero() {
+			continue
+		}
+		marks++
+		if at.Before(last) {
+			t.Errorf("watermark %v comes behind %v", at, last)
+		}
+		last = at
+		for w := range acks {
+			for id, ack := range acks[w] {
+				if ack.Before(at) && !came[id] {
+					t.Fatalf("row %s was acknowledged at %v and had not come at watermark %v", id, ack, at)
+				}
+			}
+		}
+	}
+	if marks < 10 {
+		t.Errorf("only %d watermarks came", marks)
+	}
+}
+
+// write commits rows on a connection of its own; half of the transactions are acknowledged
+// before they are flushed.
+func (f *fixture) write(w, n int, acks map[string]time.Time) {
+	conn, err := pgx.Connect(context.Background(), f.url)
+	if err != nil {
+		f.t.Error(err)
+		return
+	}
+	defer func() { _ = conn.Close(context.Background()) }()
+	for i := range n {
+		id := w*1000 + i
+		_, err := conn.Exec(context.Background(), fmt.Sprintf("INSERT INTO t VALUES (%d, repeat('x', %d))", id, (i*37)%9000))
+		if err == nil && i == n/2 {
+			_, err = conn.Exec(context.Background(), "SET synchronous_commit = off")
+		}
+		var ack time.Time
+		if err == nil {
+			err = conn.QueryRow(context.Background(), "SELECT clock_timestamp()").Scan(&ack)
+		}
+		if err != nil {
+			f.t.Error(err)
+			return
+		}
+		acks[fmt.Sprint(id)] = ack
+	}
+}
+
+// clock reads the source's clock.
+func (f *fixture) clock() (now time.Time) {
+	f.t.Helper()
+	if err := f.conn.QueryRow(context.Background(), "SELECT clock_timestamp()").Scan(&now); err != nil {
+		f.t.Fatal(err)
+	}
+	return now
+}
+
+// TestIdleServerStillGetsWatermarks moves the end of the log to a page's begin, where the next
+// record's place and the last one's end differ, and expects watermarks to go on.
+func TestIdleServerStillGetsWatermarks(t *testing.T) {
+	f := newFixture(t, `CREATE TABLE t (id int PRIMARY KEY)`, "t=t")
+	rec := newRecorder()
+	resume := f.first(rec)
+	f.exec("SELECT pg_switch_wal()") // the next record begins behind a segment's long header
+	now := f.clock()
+	f.stream(resume, rec)
+	for range 3 {
+		rec.until(t, fmt.Sprintf("a watermark behind %v", now), func(ev []recorded) bool {
+			for _, e := range ev {
+				if e.mark != nil && e.mark.Watermark.After(now) {
+					return true
+				}
+			}
+			return false
+		})
+		now = f.clock()
+	}
+}
+
+func TestRecordEnd(t *testing.T) {
+	const page, segment = 8192, 16 << 20
+	for lsn, want := range map[uint64]uint64{
+		5*segment + 40:          5 * segment, // behind a long header
+		5*segment + 24:          5*segment + 24,
+		5*segment + page + 24:   5*segment + page, // behind a short one
+		5*segment + page + 40:   5*segment + page + 40,
+		5*segment + page:        5*segment + page,
+		5*segment + 3*page + 96: 5*segment + 3*page + 96,
+	} {
+		if got := recordEnd(lsn, page, segment); got != want {
+			t.Errorf("recordEnd(%#x) = %#x, want %#x", lsn, got, want)
+		}
+	}
+}
+
+func TestPendingReadingsCoalesce(t *testing.T) {
+	var p pendingReadings
+	at := func(n int) time.Time { return time.Unix(int64(n), 0) }
+	for n := 1; n <= 100; n++ {
+		p.add(reading{time: at(n), lsn: uint64(n)})
+	}
+	if len(p.list) != maxPending {
+		t.Errorf("%d readings wait, want %d at most", len(p.list), maxPending)
+	}
+	if got := p.passed(0); !got.IsZero() {
+		t.Errorf("at 0 the watermark is %v", got)
+	}
+	if got := p.passed(5); !got.Equal(at(5)) {
+		t.Errorf("at 5 the watermark is %v", got)
+	}
+	if got := p.passed(99); !got.Equal(at(maxPending - 1)) {
+		t.Errorf("at 99 the watermark is %v: one that was not reached, or too old", got)
+	}
+	if got := p.passed(100); !got.Equal(at(100)) || p.waiting() {
+		t.Errorf("at 100 the watermark is %v", got)
+	}
+}
