@@ -1,6 +1,7 @@
 package clickhouse
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -160,6 +161,9 @@ func joined(req request) (text []byte, s statement, rows [][]byte, err error) {
 		text = req.body
 	case len(req.body) > 0:
 		text = append(append(append([]byte(nil), text...), '\n'), req.body...)
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil, s, nil, syntaxError("Empty query")
 	}
 	if s, err = analyse(text); err != nil || !s.insert {
 		return text, s, nil, err

@@ -98,9 +98,6 @@ func (s *session) exec(statement string) error {
 // query runs statements whose output goes out in format unless they name their own. An exception
 // of the engine is an *exception.
 func (s *session) query(statement []byte, format string) (*result, error) {
-	if len(statement) == 0 {
-		return nil, syntaxError("Empty query")
-	}
 	var pinner runtime.Pinner
 	pinner.Pin(&statement[0])
 	ptr := s.lib.query(*(*unsafe.Pointer)(s.conn), unsafe.Pointer(&statement[0]), uint64(len(statement)), format, uint64(len(format)))

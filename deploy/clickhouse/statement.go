@@ -18,6 +18,9 @@ type statement struct {
 	clause int
 }
 
+// clauseEnd stands in analyse for the name of a format as the previous word.
+const clauseEnd = "\x00"
+
 // analyse reads the text as far as its rows. It refuses what a server refuses over HTTP: several
 // statements in one request, and files of the server's machine.
 func analyse(text []byte) (statement, error) {
@@ -26,7 +29,8 @@ func analyse(text []byte) (statement, error) {
 		lex        = lexer{text: text}
 		insert     bool
 		settings   = -1
-		previous   string
+		previous   string // word of the token before
+		before     int    // its offset
 		terminated bool
 	)
 	for first := true; lex.next(); first = false {
@@ -41,23 +45,23 @@ func analyse(text []byte) (statement, error) {
 			return s, notImplemented("%s is not available over HTTP: send or receive the rows in the body", word)
 		case lex.depth == 0 && lex.symbol() == ';':
 			terminated = true
+		case lex.depth == 0 && previous == "FORMAT" && word != "":
+			// Of a SELECT it may also be a column's name: then more follows than a clause's end.
+			s.format = string(lex.token())
+			if insert {
+				return s.withRows(s.format, before, settings, skipLineEnd(text, lex.end)), nil
+			}
+			word = clauseEnd
 		case insert && (word == "SELECT" || word == "WITH"):
 			insert = false
 		case insert && lex.depth == 0 && word == "SETTINGS":
 			settings = lex.start
 		case insert && lex.depth == 0 && word == "VALUES":
 			return s.withRows("Values", lex.start, settings, lex.end), nil
-		case lex.depth == 0 && word == "FORMAT":
-			at := lex.start
-			if !lex.next() || lex.word() == "" {
-				return s, syntaxError("FORMAT is not followed by the name of a format")
-			}
-			s.format = string(lex.token())
-			if insert {
-				return s.withRows(s.format, at, settings, skipLineEnd(text, lex.end)), nil
-			}
+		case previous == clauseEnd && word != "SETTINGS":
+			s.format = ""
 		}
-		previous = word
+		previous, before = word, lex.start
 	}
 	return s, nil
 }

@@ -61,14 +61,18 @@ ORDER BY indexOf(['ingest', 'normalize', 'resolve', 'sink', 'gateway'], stage), 
 
 const lagPeriod = `
 SELECT stage, system, stream, entity,
-    quantilesTDigestWeightedMerge(0.5, 0.95, 0.99)(staleness) AS digest,
-    toNullable(toFloat64(nullIf(digest[1], nan))) AS p50,
-    toNullable(toFloat64(nullIf(digest[2], nan))) AS p95,
-    toNullable(toFloat64(max(staleness_ms_max))) AS worst,
-    sum(records) / greatest(1, dateDiff('second', min(minute), {now:DateTime('UTC')})) AS rate,
-    sum(errors) AS errors
-FROM sample_minutes WHERE minute >= {from:DateTime('UTC')}
-GROUP BY stage, system, stream, entity`
+    if(isNaN(digest[1]), NULL, toFloat64(digest[1])) AS p50,
+    if(isNaN(digest[2]), NULL, toFloat64(digest[2])) AS p95,
+    toNullable(toFloat64(worst)), rate, errors
+FROM (
+    SELECT stage, system, stream, entity,
+        quantilesTDigestWeightedMerge(0.5, 0.95, 0.99)(staleness) AS digest,
+        max(staleness_ms_max) AS worst,
+        sum(records) / greatest(1, dateDiff('second', min(minute), {now:DateTime('UTC')})) AS rate,
+        sum(errors) AS errors
+    FROM sample_minutes WHERE minute >= {from:DateTime('UTC')}
+    GROUP BY stage, system, stream, entity
+)`
 
 const lagSeries = `
 SELECT stage, system, stream, entity,

@@ -136,7 +136,7 @@ func (b *bench) eventually(conn driver.Conn, query string, want uint64) {
 		got uint64
 		err error
 	)
-	for deadline := time.Now().Add(8 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
 		if err = conn.QueryRow(b.t.Context(), query).Scan(&got); err == nil && got == want {
 			return
 		}

@@ -37,20 +37,21 @@ const (
 )
 
 func TestNothingIsLostOrDoubledWhenTheEngineIsKilled(t *testing.T) {
+	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
 	b := newBench(t)
 	b.startEngine()
 	stop := b.run(b.config())
-	const total = 2000
+	const kills, total = 2, 1000
 	records := samples(time.Now(), total)
-	for kill := range 4 {
-		b.produce(records[kill*total/4 : (kill+1)*total/4]...)
+	for kill := range kills {
+		b.produce(records[kill*total/kills : (kill+1)*total/kills]...)
 		conn := b.conn()
-		target := uint64(kill*total/4) + random.Uint64N(total/4)
+		target := uint64(kill*total/kills) + random.Uint64N(total/kills)
 		var got uint64
-		for deadline := time.Now().Add(10 * time.Second); got <= target && time.Now().Before(deadline); {
+		for deadline := time.Now().Add(30 * time.Second); got <= target && time.Now().Before(deadline); {
 			if err := conn.QueryRow(t.Context(), countSamples).Scan(&got); err != nil && !strings.Contains(err.Error(), "UNKNOWN_TABLE") {
 				t.Fatal(err)
 			}
@@ -71,6 +72,7 @@ func TestNothingIsLostOrDoubledWhenTheEngineIsKilled(t *testing.T) {
 }
 
 func TestBlockIsRepeatedExactlyAfterACrashBetweenInsertAndCommit(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.startEngine()
 	var (
@@ -107,7 +109,20 @@ func TestBlockIsRepeatedExactlyAfterACrashBetweenInsertAndCommit(t *testing.T) {
 	b.eventually(conn, sumMinutes, 200)
 }
 
+func TestEqualBlocksAreNotTakenForRepeats(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.startEngine()
+	one, now := samples(time.Now(), 1)[0], time.Now()
+	twin := &kgo.Record{Topic: one.Topic, Partition: 1, Key: one.Key, Value: one.Value, Timestamp: now}
+	one.Timestamp = now
+	b.produce(one, twin)
+	b.run(b.config())
+	b.eventually(b.conn(), countSamples, 2)
+}
+
 func TestOutagePausesTheSinkAndItResumes(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.startEngine()
 	b.process.Stop()
@@ -116,7 +131,7 @@ func TestOutagePausesTheSinkAndItResumes(t *testing.T) {
 	b.produce(samples(time.Now(), 120)...)
 	adm := kadm.NewClient(b.cl)
 	key := topics.SeriesKey{Stage: topics.StageSink, System: "clickhouse", Stream: "clickhouse.samples"}
-	for deadline := time.Now().Add(10 * time.Second); cfg.Recorder.Series(key).Errors() == 0; {
+	for deadline := time.Now().Add(30 * time.Second); cfg.Recorder.Series(key).Errors() == 0; {
 		if time.Now().After(deadline) {
 			t.Fatal("the sink does not count its failures")
 		}
@@ -138,6 +153,7 @@ func TestOutagePausesTheSinkAndItResumes(t *testing.T) {
 }
 
 func TestConflictsAndChangesArriveMaskedAndOnce(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.startEngine()
 	now := time.Now().UnixMicro()

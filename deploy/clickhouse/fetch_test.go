@@ -1,0 +1,36 @@
+package clickhouse
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestFetchWithoutNPMNamesTheMend(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	if _, err := Fetch(t.Context(), t.TempDir()); !errors.Is(err, ErrNoNPM) {
+		t.Errorf("without npm: %v", err)
+	}
+}
+
+func TestChangedLibraryIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), libraryName)
+	if err := os.WriteFile(path, []byte("another"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkSum(path); err == nil {
+		t.Error("a library with another checksum is taken")
+	}
+}
+
+func TestToolsDirIsNamedByTheVariable(t *testing.T) {
+	t.Setenv("TRIBUTARY_TOOLS", "/somewhere/tools")
+	if dir, err := ToolsDir(); err != nil || dir != "/somewhere/tools" {
+		t.Errorf("tools in %s, %v", dir, err)
+	}
+	t.Setenv("TRIBUTARY_TOOLS", "")
+	if dir, err := ToolsDir(); err != nil || filepath.Base(dir) != ".tools" {
+		t.Errorf("tools in %s, %v", dir, err)
+	}
+}
