@@ -207,8 +207,9 @@ func TestHugeManifestIsBounded(t *testing.T) {
 	if !errors.As(err, &faults) || len(faults) > 1100 || !strings.Contains(err.Error(), "more than 1000 fields") {
 		t.Errorf("%d faults", len(faults))
 	}
-	if n := len(err.Error()); n > 1<<20 {
-		t.Errorf("the faults have %d bytes", n)
+	asJSON, _ := json.Marshal(err)
+	if n, m := len(err.Error()), len(asJSON); n > 1<<20 || m > 1<<20 {
+		t.Errorf("the faults have %d bytes, as JSON %d", n, m)
 	}
 }
 

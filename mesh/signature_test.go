@@ -88,6 +88,15 @@ func TestHashesSeeWhatMatters(t *testing.T) {
 	}
 }
 
+// Only for priority does the order of from mean something.
+func TestHashOfFromHasNoOrder(t *testing.T) {
+	const old = "rule: most_recent, "
+	a, b := product(t, old, old+"from: [pim, erp], "), product(t, old, old+"from: [erp, pim], ")
+	if a.RuleHash() != b.RuleHash() {
+		t.Errorf("%q", mesh.DiffSignatures(a.Signature(), b.Signature()))
+	}
+}
+
 func TestDiffNamesFieldsThatCameAndWent(t *testing.T) {
 	e := product(t, "  contact:  {", "  editor:  {", "contact: row.editor", "editor: row.editor")
 	got := mesh.DiffSignatures(product(t).Signature(), e.Signature())
