@@ -121,6 +121,7 @@ func (w *writer) Mark(ctx context.Context, m Mark) error {
 	}
 	defer w.unlock()
 	b.marked = true
+	w.marked(m)
 	if m.Resume != nil {
 		b.mark.Resume, b.mark.Major = m.Resume, m.Major
 	}
@@ -229,6 +230,7 @@ func (w *writer) take(ctx context.Context) (*batch, error) {
 
 // commit writes a batch, then its positions and claims, and commits them together.
 func (w *writer) commit(ctx context.Context, b *batch) error {
+	w.beforeCommit()
 	if err := w.cl.BeginTransaction(); err != nil {
 		return err
 	}

@@ -129,7 +129,7 @@ func least(inputs []input, next int64) (w Watermark, ok bool) {
 	for i := range inputs {
 		in := &inputs[i]
 		n := 0
-		for n < len(in.pending) && in.pending[n].end <= next {
+		for n < len(in.pending) && reached(in.pending[n].end, next) {
 			in.raise(in.pending[n].Watermark)
 			n++
 		}

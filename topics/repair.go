@@ -73,10 +73,17 @@ func repairTransactions(dir string, log zerolog.Logger) error {
 		}
 		tails = append(tails, tail)
 	}
+	ended := map[txn]bool{}
 	for _, tail := range tails {
-		if err := tail.repair(committed, log); err != nil {
+		for t := range tail.open {
+			ended[t] = committed[t]
+		}
+		if err := tail.repair(committed); err != nil {
 			return fmt.Errorf("%s: %w", tail.dir, err)
 		}
+	}
+	if len(ended) > 0 {
+		log.Info().Int("transactions", len(ended)).Msg("ended what a killed broker left open")
 	}
 	return nil
 }
@@ -164,7 +171,7 @@ func isCommit(records []byte) bool {
 }
 
 // repair completes the index of the last segment and appends the markers that are missing.
-func (t *logTail) repair(committed map[txn]bool, log zerolog.Logger) error {
+func (t *logTail) repair(committed map[txn]bool) error {
 	idx := filepath.Join(t.dir, strconv.FormatInt(t.segment, 10)+".idx")
 	info, err := os.Stat(idx)
 	have := int64(0)
@@ -179,7 +186,6 @@ func (t *logTail) repair(committed map[txn]bool, log zerolog.Logger) error {
 		index = append(index, indexBytes(transactional)...)
 	}
 	for id := range t.open {
-		log.Info().Str("partition", filepath.Base(t.dir)).Bool("commit", committed[id]).Msg("ended a transaction that a killed broker left open")
 		data = append(data, marker(id, committed[id], t.next)...)
 		index = append(index, indexBytes(false)...)
 		t.next++

@@ -84,7 +84,8 @@ func entityOf(key []byte) (id string, prefix []byte, err error) {
 func (r *resolver) entity(id string, prefix []byte, in []incoming, silent bool, out *processors.Output) error {
 	r.cands, r.last = r.cands[:0], r.last[:0]
 	r.old = published{values: r.old.values[:0]}
-	if err := r.merge(prefix, in, out); err != nil {
+	replayed := len(in) == 0
+	if err := r.merge(prefix, in, replayed, out); err != nil {
 		return err
 	}
 	if silent {
@@ -97,8 +98,8 @@ func (r *resolver) entity(id string, prefix []byte, in []incoming, silent bool, 
 }
 
 // merge walks the entity's state and the incoming records, both in order of their keys: the
-// newest position of each key counts (I2).
-func (r *resolver) merge(prefix []byte, in []incoming, out *processors.Output) error {
+// newest position of each key counts (I2). After a replay all that is stored may be new.
+func (r *resolver) merge(prefix []byte, in []incoming, replayed bool, out *processors.Output) error {
 	r.key = r.space.Key(r.key[:0], []byte{spaceEntities}, prefix)
 	begin := len(r.key)
 	ok := r.it.SeekGE(r.key)
@@ -111,6 +112,9 @@ func (r *resolver) merge(prefix []byte, in []incoming, out *processors.Output) e
 			continue
 		}
 		stored := append([]byte(nil), r.it.Value()...)
+		if replayed {
+			r.note(rest[1:], stored)
+		}
 		for len(in) > 0 && bytes.Compare(in[0].key[len(prefix):], rest[1:]) < 0 {
 			n := sameKey(in)
 			if err := r.take(nil, in[:n], prefix, out); err != nil {
