@@ -30,7 +30,7 @@ help: ## list the targets
 
 .PHONY: tools
 tools:
-	$(call need,$(GO),install Go 1.26 from https://go.dev/dl or set GO=/path/to/go)
+	$(call need,$(GO),install Go 1.26, or set GO=/path/to/go)
 	$(call need,npm,the ClickHouse engine is an npm package: on Debian apt-get install nodejs npm)
 
 .PHONY: test-tools
@@ -67,9 +67,12 @@ demo-clean: ## remove the demo's folder (DATA=.demo)
 	rm -rf -- "$(DATA)"
 
 .PHONY: up
-up: setup build ## run a mesh on your own databases (MESH=path of its manifest)
-	@[ -n "$(MESH)" ] || { echo "make: name the manifest: make up MESH=mesh.yaml" >&2; exit 1; }
+up: mesh-named setup build ## run a mesh on your own databases (MESH=path of its manifest)
 	@exec bin/tributary up -f "$(MESH)"
+
+.PHONY: mesh-named
+mesh-named:
+	@[ -n "$(MESH)" ] || { echo "make: name the manifest: make up MESH=mesh.yaml" >&2; exit 1; }
 
 .PHONY: lint
 lint: ## check formatting, vet and the house rules
