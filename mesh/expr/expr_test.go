@@ -158,6 +158,7 @@ func TestCompileErrors(t *testing.T) {
 		{`value > 5`, expr.Cond, `1:1: unknown name "value"`},
 		{`row.matnr + 1`, expr.Value, `1:11: + does not take (string, int)`},
 		{`row.matnr.size() > "a"`, expr.Cond, `1:18: > does not take (int, string)`},
+		{`row.on_hand == "5"`, expr.Cond, `1:13: == does not take (int, string)`},
 		{`row.matnr == 5`, expr.Cond, `1:11: == does not take (string, int)`},
 		{`row.updated_at > "2026-01-01"`, expr.Cond, `convert with timestamp(`},
 		{`row.tags == null`, expr.Cond, `use has() for a list`},
