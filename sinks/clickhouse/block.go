@@ -65,7 +65,7 @@ func (s *Sink) write(ctx context.Context, where partition, p *pending, block pla
 		}
 		p.open, p.planned = &block, true
 	}
-	if err := s.insert(ctx, where, block, records); err != nil {
+	if err := s.insert(ctx, where, p, block, records); err != nil {
 		return brief(err)
 	}
 	if err := s.commit(ctx, where, block.End, ""); err != nil {
@@ -76,9 +76,9 @@ func (s *Sink) write(ctx context.Context, where partition, p *pending, block pla
 	return nil
 }
 
-// insert writes a block under its token. A record that cannot be read goes to the dead letters,
-// each time the block is repeated: the block itself is the same then.
-func (s *Sink) insert(ctx context.Context, where partition, block plan, records []*kgo.Record) error {
+// insert writes a block under its token. A record that cannot be read goes to the dead letters
+// (I6), and is left out each time the block is repeated, so that the block stays the same.
+func (s *Sink) insert(ctx context.Context, where partition, p *pending, block plan, records []*kgo.Record) error {
 	if err := s.connect(ctx); err != nil {
 		return err
 	}
@@ -95,10 +95,9 @@ func (s *Sink) insert(ctx context.Context, where partition, block plan, records 
 	for _, r := range records {
 		row, err := table.row(r)
 		if err != nil {
-			if err := s.cfg.DeadLetter(ctx, r, err); err != nil {
-				return fmt.Errorf("dead letter for offset %d: %w", r.Offset, err)
+			if err := s.bury(ctx, where, p, r, err); err != nil {
+				return err
 			}
-			s.series(where).Error()
 			continue
 		}
 		if err := batch.Append(row...); err != nil {
@@ -108,6 +107,19 @@ func (s *Sink) insert(ctx context.Context, where partition, block plan, records 
 	if err := batch.Send(); err != nil {
 		return fmt.Errorf("insert into %s: %w", table.name, err)
 	}
+	return nil
+}
+
+// bury gives a record to the dead letters, once however often its block is repeated.
+func (s *Sink) bury(ctx context.Context, where partition, p *pending, r *kgo.Record, reason error) error {
+	if r.Offset < p.buried {
+		return nil
+	}
+	if err := s.cfg.DeadLetter(ctx, r, reason); err != nil {
+		return fmt.Errorf("dead letter for offset %d: %w", r.Offset, err)
+	}
+	p.buried = r.Offset + 1
+	s.series(where).Error()
 	return nil
 }
 

@@ -11,8 +11,10 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/rs/zerolog"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/goleak"
 
 	engine "tributary/deploy/clickhouse"
@@ -120,6 +122,30 @@ func (b *bench) conn() driver.Conn {
 	}
 	b.t.Cleanup(func() { conn.Close() })
 	return conn
+}
+
+// refuseCommits makes the broker refuse the first commit behind an insert of each topic's
+// partition 0.
+func (b *bench) refuseCommits() {
+	type name struct { // newer requests name topics by id alone
+		topic string
+		id    [16]byte
+	}
+	refused := map[name]bool{}
+	b.broker.ControlKey(kmsg.OffsetCommit.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		b.broker.KeepControl()
+		commit := req.(*kmsg.OffsetCommitRequest)
+		t := commit.Topics[0]
+		at := name{t.Topic, t.TopicID}
+		if p := t.Partitions[0]; refused[at] || p.Partition != 0 || p.Metadata != nil && *p.Metadata != "" {
+			return nil, nil, false
+		}
+		refused[at] = true
+		resp := commit.ResponseKind().(*kmsg.OffsetCommitResponse)
+		resp.Topics = []kmsg.OffsetCommitResponseTopic{{Topic: t.Topic, TopicID: t.TopicID,
+			Partitions: []kmsg.OffsetCommitResponseTopicPartition{{ErrorCode: kerr.OffsetMetadataTooLarge.Code}}}}
+		return resp, nil, true
+	})
 }
 
 func (b *bench) produce(records ...*kgo.Record) {

@@ -45,6 +45,7 @@ type pending struct {
 	high    int64     // the partition's high watermark
 	open    *plan     // must go first
 	planned bool      // open is committed by this process
+	buried  int64     // records below this offset that could not be read are dead letters already
 }
 
 // next gives the block to insert now: the open plan's once its records are complete, else what

@@ -133,7 +133,7 @@ func (s *Sink) Run(ctx context.Context) error {
 		// I8: nothing more is fetched while what is here cannot be written.
 		cl.PauseFetchTopics(names...)
 		wait := s.pause.NextBackOff()
-		s.cfg.Log.Warn().Err(err).Dur("retry_in", wait).Msg("analytics sink waits for ClickHouse; records wait in Kafka")
+		s.cfg.Log.Warn().Err(err).Dur("retry_in", wait).Msg("analytics sink pauses; records wait in Kafka")
 		sleep(ctx, wait)
 	}
 	return nil

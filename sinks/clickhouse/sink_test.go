@@ -173,6 +173,7 @@ func TestConflictsAndChangesArriveMaskedAndOnce(t *testing.T) {
 	personal := ch
 	personal.Field, personal.New.String = "contact", `"ann@acme.example"`
 	b.produce(changeRecord(ch, 0), changeRecord(personal, 0), changeRecord(ch, 0))
+	b.refuseCommits() // blocks are repeated, dead letters are not
 	b.run(b.config())
 	conn := b.conn()
 	b.eventually(conn, "SELECT count() FROM conflicts FINAL WHERE field = 'price' AND NOT open", 1)
