@@ -217,3 +217,50 @@ func TestKilledAtRandom(t *testing.T) {
 		t.Errorf("SIGTERM: %v", err)
 	}
 }
+
+// TestCrashTestSeesEarlyWatermarks is the control: without the guard of I4 the same trial must
+// find answers that are older than they claim.
+func TestCrashTestSeesEarlyWatermarks(t *testing.T) {
+	tr := newTrial(t, 300, "broken_i4")
+	err := tr.under(func(ctx context.Context) error {
+		return tr.killUntil(ctx, func() bool { return len(tr.reader.Report().Violations) > 0 })
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(tr.reader.Report().Violations) == 0 {
+		t.Error("with I4's guard taken out, no answer was found to be older than it claimed")
+	}
+}
+
+// TestCrashTestSeesLostChanges is the control for I1: without its guard changes are confirmed to
+// the database before Kafka holds them, and a kill loses them.
+func TestCrashTestSeesLostChanges(t *testing.T) {
+	tr := newTrial(t, 300, "broken_i1")
+	for range 3 {
+		err := tr.under(func(ctx context.Context) error { return tr.killUntil(ctx, func() bool { return false }) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(tr.settled(10*time.Second)) > 0 {
+			return
+		}
+	}
+	t.Error("with I1's guard taken out, no change was lost")
+}
+
+// killUntil kills the mesh up to five times, each time a while after it was ready, until done.
+func (tr *trial) killUntil(ctx context.Context, done func() bool) error {
+	for range 5 {
+		ready, cancel := context.WithTimeout(ctx, time.Minute)
+		_, err := tr.node.Ready(ready)
+		cancel()
+		if err != nil {
+			return err
+		}
+		if err := tr.node.KillAtRandom(ctx, tr.random, 1, 2*time.Second); err != nil || done() {
+			return err
+		}
+	}
+	return nil
+}
