@@ -70,7 +70,8 @@ func (e *Entity) checkBlock(b *Block, cols []expr.Column) (faults Faults) {
 		if f.Localized {
 			want = expr.LocalizedValue
 		}
-		if p := check(a.Expr, a.Pos, want); p != nil && !converts(p.Result(), f.Type) {
+		counts := f.Rule.Name == Count // values of any type
+		if p := check(a.Expr, a.Pos, want); p != nil && !counts && !converts(p.Result(), f.Type) {
 			faults = append(faults, Fault{Pos: a.Pos, What: fmt.Sprintf("%s is %s and cannot take %s", f.Name, f.Type, p.Result()),
 				Suggestion: "change the field's type or the expression"})
 		}

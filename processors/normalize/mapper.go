@@ -45,13 +45,14 @@ func (v *Violation) Error() string {
 // A Mapper turns rows of a stream into contributions to an entity by one block of it. It keeps
 // buffers between calls, so each goroutine needs its own.
 type Mapper struct {
-	codec  *schemas.EntityCodec
-	reader *EnvelopeReader
-	key    term
-	when   *term
-	at     *term
-	sets   []setter
-	row    []any // by column, for expressions
+	codec   *schemas.EntityCodec
+	reader  *EnvelopeReader
+	columns []expr.Column
+	key     term
+	when    *term
+	at      *term
+	sets    []setter
+	row     []any // by column, for expressions
 }
 
 // A term is a compiled expression of the block.
@@ -74,7 +75,7 @@ type setter struct {
 // CompileMapper compiles one block of an entity for rows of one schema. Its error names every
 // fault with its place in the manifest.
 func CompileMapper(codec *schemas.EntityCodec, block *mesh.Block, env *EnvelopeReader) (*Mapper, error) {
-	m := &Mapper{codec: codec, reader: env, row: make([]any, len(env.Columns))}
+	m := &Mapper{codec: codec, reader: env, columns: env.Expr(), row: make([]any, len(env.Columns))}
 	if err := m.check(block); err != nil {
 		return nil, fmt.Errorf("entity %s, contribution %s: %w", codec.Entity.Name, block.Name, err)
 	}
@@ -105,27 +106,11 @@ func CompileMapper(codec *schemas.EntityCodec, block *mesh.Block, env *EnvelopeR
 	return m, nil
 }
 
-// check type-checks the block's expressions, and refuses columns that no field takes.
+// check type-checks the block's expressions.
 func (m *Mapper) check(block *mesh.Block) error {
 	alone := *m.codec.Entity
 	alone.Contributions = []*mesh.Block{block}
-	columns := m.reader.Expr()
-	if err := alone.CheckColumns(func(*mesh.Stream) ([]expr.Column, bool) { return columns, true }); err != nil {
-		return err
-	}
-	for _, a := range block.Set {
-		p, err := expr.Compile(a.Expr, columns, wantOf(m.codec.Entity.Field(a.Field)))
-		if err != nil {
-			return err
-		}
-		for _, i := range p.Columns() {
-			if columns[i].Type == 0 {
-				return mesh.Faults{{Pos: a.Pos, What: fmt.Sprintf("column %s holds a structure that no field takes", columns[i].Name),
-					Suggestion: "remove it from the set"}}
-			}
-		}
-	}
-	return nil
+	return alone.CheckColumns(func(*mesh.Stream) ([]expr.Column, bool) { return m.columns, true })
 }
 
 func wantOf(f *mesh.Field) expr.Want {
@@ -136,7 +121,7 @@ func wantOf(f *mesh.Field) expr.Want {
 }
 
 func (m *Mapper) compile(part, text string, want expr.Want) (term, error) {
-	p, err := expr.Compile(text, m.reader.Expr(), want)
+	p, err := expr.Compile(text, m.columns, want)
 	if err != nil {
 		return term{}, fmt.Errorf("entity %s: %s %s: %w", m.codec.Entity.Name, part, text, err)
 	}
@@ -160,6 +145,12 @@ func (m *Mapper) addSetter(a mesh.Assignment) error {
 	var err error
 	if s.term, err = m.compile("set", a.Expr, wantOf(s.field)); err != nil {
 		return err
+	}
+	for _, i := range s.program.Columns() {
+		if m.columns[i].Type == 0 {
+			return mesh.Faults{{Pos: a.Pos, What: fmt.Sprintf("column %s of entity %s holds a structure that no field takes", m.columns[i].Name, m.codec.Entity.Name),
+				Suggestion: "leave it out of set"}}
+		}
 	}
 	if locale, value, ok := s.program.ColumnPair(); ok {
 		s.locale, s.column = locale, value

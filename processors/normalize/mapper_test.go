@@ -255,6 +255,7 @@ func TestMap(t *testing.T) {
 		{"a pair without locale", product(mesh.Block{Set: set("texts", "{row.a: row.b}")}, texts), []column{null, null}, "! field texts from column a: the locale is null or empty"},
 		{"a map", product(mesh.Block{Set: set("texts", "{'en': row.a, 'de': row.b, 'fr': row.a + '!'}")}, texts), []column{text("text", "T"), null}, `K live=true at=0 {"en":"T","fr":"T!"}`},
 		{"a count of any type", product(mesh.Block{Set: set("stock", "row.a")}, stock), []column{text("text", "abc")}, "K live=true at=0 1"},
+		{"a count of what is no number", product(mesh.Block{Set: set("stock", "row.a")}, stock), []column{{`"boolean"`, false}}, "K live=true at=0 1"},
 		{"a count of null", product(mesh.Block{Set: set("stock", "row.a")}, stock), []column{null}, "K live=true at=0 null"},
 		{"valid", product(mesh.Block{Set: set("price", "row.a")}, price), []column{text("numeric", "1")}, `K live=true at=0 "1.00"`},
 		{"invalid", product(mesh.Block{Set: set("price", "row.a")}, price), []column{text("numeric", "-1")}, `! field price from column a: "-1" is not a value of type decimal(5,2): its validation does not hold`},

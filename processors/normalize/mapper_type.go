@@ -156,8 +156,8 @@ func (t *wireType) natural() mesh.Type {
 	return mesh.Type{Kind: mesh.String}
 }
 
-// Expr gives the columns as expressions over rows see them. Columns that hold records or maps
-// are left out: no expression can use them.
+// Expr gives the columns as expressions over rows see them. Columns that hold records or maps have
+// the type 0: no field takes them.
 func (e *EnvelopeReader) Expr() []expr.Column {
 	out := make([]expr.Column, len(e.Columns))
 	for i := range e.Columns {

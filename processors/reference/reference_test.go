@@ -19,7 +19,9 @@ func TestEvaluate(t *testing.T) {
 		e.Contributions = append(e.Contributions, &mesh.Block{Name: s.ID(), From: s, Key: "row.ref", When: "row.flag != 'x'",
 			Set: []mesh.Assignment{{Field: "f", Expr: "row.text"}, {Field: "n", Expr: "row.small"}}})
 	}
-	row := func(ref, flag string, text any, n int64) Row { return Row{"ref": ref, "flag": flag, "text": text, "small": n} }
+	row := func(ref, flag string, text any, n int64) Row {
+		return Row{"ref": ref, "flag": flag, "text": text, "small": n}
+	}
 	views := Evaluate(e, []Change{
 		{Stream: "crm.t", Key: "1", Position: 2, Row: row("A", "", "crm", 2)},
 		{Stream: "crm.t", Key: "1", Position: 1, Row: row("B", "", "old", 9)}, // it moved from B to A
