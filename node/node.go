@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,7 +16,6 @@ import (
 	"tributary/schemas/registry"
 	"tributary/serve/freshness"
 	"tributary/sinks/views"
-	"tributary/sinks/views/sqlite"
 	"tributary/topics"
 )
 
@@ -38,6 +36,7 @@ type node struct {
 	metrics     *prometheus.Registry
 	repaired    prometheus.Counter
 	tracker     *freshness.Tracker
+	old         *oldViews // answers until the views derived anew have caught up; nil otherwise
 	ready       *readiness
 	addrs       Addrs // as they came to be
 }
@@ -144,6 +143,9 @@ func (n *node) close() error {
 	if n.views != nil {
 		faults = append(faults, n.views.Close())
 	}
+	if n.old != nil {
+		faults = append(faults, n.old.store.Close())
+	}
 	if n.registry != nil {
 		n.registry.Close()
 	}
@@ -152,10 +154,19 @@ func (n *node) close() error {
 
 // prepare makes the topics, registers the schemas and opens the stores.
 func (n *node) prepare(ctx context.Context) error {
-	if err := n.cluster.Ensure(ctx, specs(n.Mesh, n.names, n.partitions, n.generation)); err != nil {
+	if err := n.cluster.Ensure(ctx, stateSpecs(n.Mesh, n.names)); err != nil {
 		return err
 	}
 	var err error
+	if n.frames.positions, err = topics.NewFrame(ctx, n.registry, n.names.Positions(), topics.PositionKeySchema, topics.PositionRecordSchema); err != nil {
+		return err
+	}
+	if err := n.settleGenerations(ctx); err != nil {
+		return err
+	}
+	if err := n.cluster.Ensure(ctx, dataSpecs(n.Mesh, n.names, n.partitions, n.generation)); err != nil {
+		return err
+	}
 	if n.frames, err = n.register(ctx); err != nil {
 		return err
 	}
@@ -166,15 +177,6 @@ func (n *node) prepare(ctx context.Context) error {
 		if n.state, err = state.Open(n.path("state"), n.Log); err != nil {
 			return err
 		}
-	}
-	if n.has(Serve) {
-		if err := os.MkdirAll(n.path("views"), 0o700); err != nil {
-			return err
-		}
-		if n.views, err = sqlite.Open(sqlite.Options{Path: n.path("views", "views.db")}); err != nil {
-			return err
-		}
-		return n.views.Define(ctx, n.Mesh.Entities)
 	}
 	return nil
 }

@@ -79,18 +79,28 @@ func (r *readiness) Ready() error {
 	return nil
 }
 
-// announce prints the line that scripts wait for.
-func (n *node) announce(ctx context.Context) error {
-	tick := time.NewTicker(announceEvery)
+// awaitReady waits until the views have caught up.
+func (n *node) awaitReady(ctx context.Context) error {
+	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for n.ready != nil && n.ready.Ready() != nil {
+	for n.ready.Ready() != nil {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-tick.C:
 		}
 	}
-	fmt.Fprintf(n.Stdout, "ready gateway=%s registry=%s kafka=%s clickhouse=%s\n",
-		n.addrs.Gateway, n.addrs.Registry, n.addrs.Kafka, n.addrs.ClickHouse)
 	return nil
+}
+
+// announce prints the line that scripts wait for.
+func (n *node) announce(ctx context.Context) error {
+	if n.ready != nil {
+		if err := n.awaitReady(ctx); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(n.Stdout, "ready gateway=%s registry=%s kafka=%s clickhouse=%s\n",
+		n.addrs.Gateway, n.addrs.Registry, n.addrs.Kafka, n.addrs.ClickHouse)
+	return err
 }

@@ -9,16 +9,21 @@ import (
 
 const week = 7 * 24 * time.Hour
 
-// specs are the topics that a mesh needs.
-func specs(m *mesh.Mesh, names topics.Names, partitions int32, generation func(entity string) uint32) []topics.Spec {
+// stateSpecs are the topics that say where a mesh stands.
+func stateSpecs(m *mesh.Mesh, names topics.Names) []topics.Spec {
+	return []topics.Spec{topics.Compacted(names.Positions(), 1, m.MaxOutage),
+		topics.Compacted(names.Claims(), 1, m.MaxOutage), topics.Compacted(names.Requests(), 1, m.MaxOutage)}
+}
+
+// dataSpecs are the topics of a mesh's data, conflicts, changes, telemetry and dead letters.
+func dataSpecs(m *mesh.Mesh, names topics.Names, partitions int32, generation func(entity string) uint32) []topics.Spec {
 	compacted := func(name string, n int32) topics.Spec { return topics.Compacted(name, n, m.MaxOutage) }
 	out := []topics.Spec{
-		compacted(names.Positions(), 1), compacted(names.Claims(), 1), compacted(names.Requests(), 1),
 		compacted(names.Conflicts(), partitions),
 		topics.Deleted(names.Changes(), partitions, 90*24*time.Hour),
 		topics.Deleted(names.Telemetry(), 1, week),
 	}
-	for _, stage := range []string{"ingest", "normalize", "resolve"} {
+	for _, stage := range []string{"ingest", "normalize", "resolve", dlqSink} {
 		out = append(out, topics.Deleted(names.DLQ(stage), 1, 52*week))
 	}
 	for _, sys := range m.Systems {
