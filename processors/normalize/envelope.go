@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/hamba/avro/v2"
-	"tributary/ingest"
 )
 
 // A Column is one value of a row: its Avro body without the union's index, nil for null. It
@@ -18,7 +17,7 @@ type Column struct {
 // An Envelope is one change as normalize needs it. Its slices are reused by the next Read and
 // point into the body that was read.
 type Envelope struct {
-	Op         ingest.Op
+	Op         byte     // Debezium's letter: c, u, d, r
 	CommitTime int64    // µs since 1970, on the source's clock
 	TxID       int64    // the source's transaction; 0 unknown
 	Before     []Column // nil where the envelope has none

@@ -1,7 +1,6 @@
 package normalize
 
 import (
-	"tributary/ingest"
 	"tributary/schemas"
 )
 
@@ -21,7 +20,7 @@ func (e *EnvelopeReader) Read(body []byte, env *Envelope) error {
 			e.readSource(&c, env)
 		case roleOp:
 			if op := c.bytes(); len(op) == 1 {
-				env.Op = ingest.Op(op[0])
+				env.Op = op[0]
 			}
 		default:
 			c.skip(f.t)

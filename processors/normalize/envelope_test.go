@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/hamba/avro/v2"
-	"tributary/ingest"
 	"tributary/schemas"
 )
 
@@ -94,7 +93,7 @@ func TestReadEnvelope(t *testing.T) {
 		if err := reader.Read(body, &env); err != nil {
 			t.Fatal(err)
 		}
-		if env.Op != ingest.Op(c.op[0]) || env.CommitTime != sourceMicros || env.TxID != 77 {
+		if env.Op != c.op[0] || env.CommitTime != sourceMicros || env.TxID != 77 {
 			t.Errorf("read op %c, commit %d, tx %d", env.Op, env.CommitTime, env.TxID)
 		}
 		if got := fmt.Sprint(hexRow(env.Before), " ", hexRow(env.After)); got != c.want {
