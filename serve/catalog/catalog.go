@@ -185,21 +185,22 @@ func (n *names) add(name, what string) {
 	switch other, ok := n.used[name]; {
 	case ok:
 		n.faults = append(n.faults, fmt.Errorf("entity %s: %s and %s would both be called %q in GraphQL and REST: rename one", n.entity, other, what, name))
-	case !ValidName(name), strings.HasPrefix(name, "__"), name == "_meta":
-		n.faults = append(n.faults, fmt.Errorf("entity %s: %s would be called %q, which GraphQL does not allow: use letters, digits and single underscores, a letter first", n.entity, what, name))
+	case !ValidName(name):
+		n.faults = append(n.faults, fmt.Errorf("entity %s: %s would be called %q, which GraphQL does not allow: use letters, digits and underscores, a letter first", n.entity, what, name))
 	}
 	n.used[name] = what
 }
 
 // Camel turns snake_case into camelCase and leaves other names as they are.
 func Camel(name string) string {
-	parts := strings.Split(name, "_")
-	for i := 1; i < len(parts); i++ {
-		if parts[i-1] != "" || i > 1 {
-			parts[i] = upperFirst(parts[i])
+	var b strings.Builder
+	for part := range strings.SplitSeq(name, "_") {
+		if b.Len() > 0 {
+			part = upperFirst(part)
 		}
+		b.WriteString(part)
 	}
-	return strings.Join(parts, "")
+	return b.String()
 }
 
 // Pascal is Camel with a capital first.

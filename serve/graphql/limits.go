@@ -6,12 +6,12 @@ import "fmt"
 type Limits struct {
 	Body       int64 // bytes of a request's body; 1 MiB
 	Tokens     int   // of a document; 5,000
-	Depth      int   // of selections below the root; 15
+	Depth      int   // of selections below the root, and of and, or, not in where; 15
 	Fields     int   // selected in an operation, fragments spread out; 2,000
 	Aliases    int   // in an operation, fragments spread out; 100
 	Roots      int   // fields at the root; 20
 	Nodes      int64 // objects that an answer could hold: the products of first; 100,000
-	Conditions int   // of one where; 100
+	Conditions int   // in all where under one root field; 100
 	In         int   // values of one in; 1,000
 	Answer     int   // bytes of an answer; 32 MiB
 }

@@ -29,6 +29,9 @@ func TestLimits(t *testing.T) {
 	conditions := func(n int) string {
 		return "{ products(where: {or: [" + strings.Repeat(`{sku: {eq: "x"}} `, n) + "]}) { totalCount } }"
 	}
+	nots := func(n int) string {
+		return "{ products(where: " + strings.Repeat("{not: ", n) + `{sku: {eq: "x"}}` + strings.Repeat("}", n) + ") { totalCount } }"
+	}
 	in := func(n int) string {
 		return "{ products(where: {sku: {in: [" + strings.Repeat(`"x" `, n) + "]}}) { totalCount } }"
 	}
@@ -55,6 +58,7 @@ func TestLimits(t *testing.T) {
 		{"roots", roots, 20, 21, "too many fields at its root"},
 		{"depth", nested, 1, 9, "nested too deeply"},
 		{"conditions", conditions, 100, 101, "too many conditions"},
+		{"nested where", nots, 14, 400, "where is nested too deeply"},
 		{"in", in, 1000, 1001, "too many values"},
 		{"nodes", first, 900, 1000, "too many objects"},
 		{"fields", bomb, 5, 14, "too many fields"},

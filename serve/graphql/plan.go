@@ -97,8 +97,10 @@ type compiler struct {
 	vars   map[string]any
 	root   *root
 
-	spread, aliases, conditions int
-	nodes                       int64
+	spread, aliases int
+	nodes           int64
+	conditions      int // under the root field
+	nesting         int // of where
 }
 
 func (s *Server) compile(op *ast.OperationDefinition, vars map[string]any) (*plan, *Error) {
@@ -112,7 +114,7 @@ func (s *Server) compile(op *ast.OperationDefinition, vars map[string]any) (*pla
 	}
 	p := &plan{}
 	for _, f := range fields {
-		c.root = &root{as: f.as, field: f}
+		c.root, c.conditions = &root{as: f.as, field: f}, 0
 		if err := c.compileRoot(f); err != nil {
 			return nil, err
 		}

@@ -19,6 +19,10 @@ func (c *compiler) where(e *catalog.Entity, in input) (*views.Cond, *Error) {
 	if in.null() {
 		return nil, nil
 	}
+	if c.nesting++; c.nesting > c.limits.Depth {
+		return nil, exceeds("where is nested too deeply", c.limits.Depth, "say it with fewer and, or, not").at(in.pos())
+	}
+	defer func() { c.nesting-- }()
 	var all []*views.Cond
 	for _, f := range c.server.schema.Types[e.Type+"Where"].Fields {
 		member, ok := c.member(in, f.Name)
