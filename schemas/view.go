@@ -36,7 +36,7 @@ type Provenance struct {
 	Field  string
 	Locale string // "" unless the field is localized
 	Rule   string
-	// Winner is an index of Sources, −1 where no single row won: aggregates, or no value.
+	// Winner is an index of Sources, −1 where no single row won: sums, counts, or no value.
 	Winner int32
 	// Inputs are the first rows that an aggregate was made of; InputCount counts all.
 	Inputs     []int32

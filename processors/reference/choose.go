@@ -121,10 +121,13 @@ func aggregate(f *mesh.Field, slot string, bids []*contribution) Field {
 	case f.Rule.Name == mesh.Count:
 		out.Value = int64(len(values))
 	case len(values) == 0:
-	case f.Rule.Name == mesh.Min:
+	case f.Rule.Name == mesh.Min, f.Rule.Name == mesh.Max:
 		out.Value = slices.MinFunc(values, compare)
-	case f.Rule.Name == mesh.Max:
-		out.Value = slices.MaxFunc(values, compare)
+		if f.Rule.Name == mesh.Max {
+			out.Value = slices.MaxFunc(values, compare)
+		}
+		first := slices.IndexFunc(values, func(v any) bool { return compare(v, out.Value) == 0 })
+		out.Winner = bids[first].name()
 	default:
 		out.Value = sum(f, values)
 		out.Conflict = out.Value == nil

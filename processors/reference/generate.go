@@ -119,16 +119,13 @@ func drawFrom(t *rapid.T, rule mesh.RuleName, streams []*mesh.Stream) []string {
 	return rapid.SliceOfNDistinct(rapid.SampledFrom(names), least, min(most, len(streams)), rapid.ID).Draw(t, "from")
 }
 
-// drawGroups makes some fields follow another one, before or behind them, that follows none.
+// drawGroups makes some fields follow another one, before or behind them. Fields that count take
+// no part: what they are set from need not fit another rule.
 func drawGroups(t *rapid.T, fields []*mesh.Field) {
 	lead := rapid.SampledFrom(fields).Draw(t, "lead")
 	for _, f := range fields {
-		if f != lead && rapid.IntRange(0, 2).Draw(t, "follows") == 0 && f.Rule.Name != mesh.Count {
+		if f != lead && f.Rule.Name != mesh.Count && lead.Rule.Name != mesh.Count && rapid.IntRange(0, 2).Draw(t, "follows") == 0 {
 			f.Group, f.Rule = lead.Name, lead.Rule
-			if f.Rule.Name == mesh.Count {
-				f.Rule.Name = mesh.Max // a count has no winner to follow; nor has this
-				lead.Rule.Name = mesh.Max
-			}
 		}
 	}
 }
@@ -157,7 +154,7 @@ func drawExpr(t *rapid.T, f *mesh.Field) string {
 	columns := map[mesh.Kind][]string{mesh.String: {"text", "note", "small"}, mesh.Int: {"big", "small"},
 		mesh.Float: {"float", "small", "amount"}, mesh.Decimal: {"amount", "small"}, mesh.Bool: {"bool"}}[f.Type.Kind]
 	switch {
-	case f.Rule.Name == mesh.Count && f.Group == "":
+	case f.Rule.Name == mesh.Count:
 		columns = []string{"text", "small", "amount"}
 	case f.Localized:
 		return "{row.locale: row." + rapid.SampledFrom([]string{"text", "note"}).Draw(t, "column") + "}"

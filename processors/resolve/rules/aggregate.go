@@ -3,35 +3,38 @@ package rules
 import (
 	"math"
 	"math/big"
-	"slices"
 
 	"tributary/mesh"
 	"tributary/schemas"
 )
 
-// aggregate makes one value of all bids. Null where there is none (count: 0); a sum that does
-// not fit the field's type is null and a conflict.
-func (r *Rules) aggregate(f *field, bids []bid, p *schemas.Provenance) []byte {
+// aggregate makes one value of all bids; min and max have a winner, the first row that says it.
+// Null where there is none (count: 0); a sum that does not fit the field's type is null and a
+// conflict.
+func (r *Rules) aggregate(f *field, bids []bid, p *schemas.Provenance) (value []byte, winner int32) {
 	p.InputCount = int64(len(bids))
 	for i := range bids[:min(len(bids), MaxKept)] {
 		p.Inputs = append(p.Inputs, r.source(bids[i].cand))
 	}
-	if f.Rule.Name == mesh.Count {
-		return r.made(schemas.AppendLong(r.arena, int64(len(bids))))
+	switch {
+	case f.Rule.Name == mesh.Count:
+		return r.made(schemas.AppendLong(r.arena, int64(len(bids)))), -1
+	case len(bids) == 0:
+		return nil, -1
+	case f.Rule.Name == mesh.Sum:
+		value = r.sum(f, bids)
+		p.Conflict = value == nil
+		return value, -1
 	}
-	if len(bids) == 0 {
-		return nil
+	best := &bids[0]
+	for i := range bids[1:] {
+		order := schemas.Compare(f.Type, bids[i+1].value, best.value)
+		if f.Rule.Name == mesh.Min && order < 0 || f.Rule.Name == mesh.Max && order > 0 {
+			best = &bids[i+1]
+		}
 	}
-	switch f.Rule.Name {
-	case mesh.Min:
-		return slices.MinFunc(bids, func(a, b bid) int { return schemas.Compare(f.Type, a.value, b.value) }).value
-	case mesh.Max:
-		// The first of equals, as for min: MaxFunc gives the first.
-		return slices.MaxFunc(bids, func(a, b bid) int { return schemas.Compare(f.Type, a.value, b.value) }).value
-	}
-	sum := r.sum(f, bids)
-	p.Conflict = sum == nil
-	return sum
+	p.Winner = r.source(best.cand)
+	return best.value, best.cand
 }
 
 // made cuts a value that was appended to the arena out of it.

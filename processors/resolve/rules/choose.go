@@ -48,7 +48,7 @@ func (r *Rules) settle(f *field, bids []bid, by forced, locale string) (value []
 			bids = slices.Delete(bids, at, at+1)
 		}
 	case f.aggregate:
-		return r.aggregate(f, bids, p), -1
+		return r.aggregate(f, bids, p)
 	case len(bids) > 0 && !f.foreign(&bids[0]):
 		winner, value, bids = bids[0].cand, bids[0].value, bids[1:]
 	default:
