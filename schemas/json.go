@@ -43,7 +43,7 @@ func AppendLocalizedJSON(dst []byte, t mesh.Type, avro []byte) ([]byte, error) {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		out = append(appendQuoted(out, e.Locale), ':')
+		out = append(AppendQuoted(out, e.Locale), ':')
 		if out, err = AppendJSON(out, t, e.Value); err != nil {
 			return dst, err
 		}
@@ -94,7 +94,7 @@ func appendJSON(dst []byte, t mesh.Type, r *Reader) ([]byte, error) {
 	case mesh.List:
 		return appendJSONList(dst, *t.Elem, r)
 	}
-	return appendQuoted(dst, r.Bytes()), nil
+	return AppendQuoted(dst, r.Bytes()), nil
 }
 
 func appendJSONInt(dst []byte, v int64) []byte {
@@ -158,9 +158,9 @@ func appendCompact(dst, text []byte) ([]byte, error) {
 	return dst, nil
 }
 
-// appendQuoted appends a JSON string. What is not UTF-8 becomes U+FFFD; the line separators
+// AppendQuoted appends text as a JSON string. What is not UTF-8 becomes U+FFFD; the line separators
 // U+2028 and U+2029 are escaped, so that the text can stand in JavaScript too.
-func appendQuoted(dst, text []byte) []byte {
+func AppendQuoted(dst, text []byte) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
 	start := 0

@@ -57,10 +57,12 @@ func appendAvro(dst []byte, t mesh.Type, v value) []byte {
 		return schemas.AppendBool(dst, v.(bool))
 	case mesh.Decimal:
 		return schemas.AppendBytes(dst, twosComplement(unscaled(v.(string), t.Scale)))
-	case mesh.Timestamp:
-		return schemas.AppendLong(dst, parseTime(time.RFC3339Nano, v.(string)).UnixMicro())
-	case mesh.Date:
-		return schemas.AppendLong(dst, parseTime(time.DateOnly, v.(string)).Unix()/86400)
+	case mesh.Timestamp, mesh.Date:
+		out, err := schemas.ParseText(dst, t, v.(string))
+		if err != nil {
+			panic(err)
+		}
+		return out
 	case mesh.Bytes:
 		b, err := base64.StdEncoding.DecodeString(v.(string))
 		if err != nil {

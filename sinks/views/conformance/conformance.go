@@ -32,7 +32,9 @@ func Run(t *testing.T, open func(t *testing.T) views.Store) {
 		{"Locales", testLocales},
 		{"Meta", testMeta},
 		{"Snapshots", testSnapshots},
+		{"PageSnapshot", testPageSnapshot},
 		{"Cancelled", testCancelled},
+		{"Interrupted", testInterrupted},
 		{"Closed", testClosed},
 		{"Paging", testPaging},
 	} {

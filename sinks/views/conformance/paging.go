@@ -243,7 +243,7 @@ func testBadArguments(t *testing.T, f *fixture) {
 	}{
 		{"int", "x"}, {"int", 1.5}, {"int", "9223372036854775808"}, {"int", true}, {"float", "x"}, {"bool", "x"}, {"bool", int64(1)},
 		{"decimal", "9,5"}, {"decimal", ""}, {"decimal", "."}, {"decimal", "--1"}, {"decimal", "1e3"}, {"decimal", "NaN"}, {"wide", "x"},
-		{"timestamp", "2026-01-31"}, {"date", "31.1.2026"}, {"bytes", "?"}, {"string", int64(1)}, {"string", []string{"a"}}, {"string", struct{}{}},
+		{"uuid", "x"}, {"timestamp", "2026-01-31"}, {"date", "31.1.2026"}, {"bytes", "?"}, {"string", int64(1)}, {"string", []string{"a"}}, {"string", struct{}{}},
 	} {
 		q := &views.Query{Entity: e, Where: &views.Cond{Op: views.Eq, Field: e.Field(c.field), Arg: 1}}
 		if _, _, err := run(t.Context(), f.prepare(q), []any{c.arg}); !errors.Is(err, views.ErrArgument) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"tributary/mesh"
 	"tributary/sinks/views"
@@ -43,6 +44,11 @@ func testFilters(t *testing.T, f *fixture) {
 			t.Errorf("%s, operator %d, %v: got %q, want %q", c.field.Name, c.op, c.arg, got.String(), c.want)
 		}
 	}
+	things := everyType()
+	f.define(things)
+	f.insert(things, map[string]value{"id": "x", "uuid": "6ba7b810-9dad-11d1-80b4-00c04fd430c8"})
+	f.expect(f.rows(&views.Query{Entity: things, Where: &views.Cond{Op: views.Eq, Field: things.Field("uuid"), Arg: 1}, Select: all(things, "id")},
+		"6BA7B810-9DAD-11D1-80B4-00C04FD430C8"), `{"id":"x"}`)
 	for _, op := range []views.CondOp{views.Contains, views.StartsWith} {
 		if _, err := f.store.Prepare(t.Context(), &views.Query{Entity: e, Where: &views.Cond{Op: op, Field: stock, Arg: 1}}); err == nil {
 			t.Errorf("operator %d on an integer was accepted", op)
@@ -161,13 +167,11 @@ func testSnapshots(t *testing.T, f *fixture) {
 	f.define(customer, order, line, item)
 	const rows, batches = 20, 30
 	set := func(total int64) {
-		for _, e := range []*mesh.Entity{order} {
-			var batch []map[string]value
-			for i := range rows {
-				batch = append(batch, map[string]value{"no": fmt.Sprint("o", i), "customer": int64(1), "total": total})
-			}
-			f.insert(e, batch...)
+		var batch []map[string]value
+		for i := range rows {
+			batch = append(batch, map[string]value{"no": fmt.Sprint("o", i), "customer": int64(1), "total": total})
 		}
+		f.insert(order, batch...)
 	}
 	f.insert(customer, map[string]value{"id": int64(1)})
 	set(0)
@@ -206,6 +210,31 @@ func testSnapshots(t *testing.T, f *fixture) {
 	readers.Wait()
 }
 
+// testPageSnapshot changes rows in the middle of a page, where its ties end: the rest of the page
+// is of the state it began with.
+func testPageSnapshot(t *testing.T, f *fixture) {
+	e := product()
+	f.define(e)
+	f.insert(e, map[string]value{"sku": "A", "stock": int64(1)}, map[string]value{"sku": "B", "stock": int64(1)},
+		map[string]value{"sku": "C", "stock": int64(2)}, map[string]value{"sku": "D"})
+	s := f.prepare(&views.Query{Entity: e, Order: []views.Order{{Field: e.Field("stock")}}, First: 1, After: 2, Select: all(e, "sku", "stock")})
+	_, cursors, err := run(t.Context(), s, []any{int64(1), nil})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	err = s.Run(t.Context(), []any{int64(10), cursors[0]}, func(json, _ []byte) error {
+		if got = append(got, string(json)); len(got) == 1 {
+			f.insert(e, map[string]value{"sku": "C", "stock": int64(0)}, map[string]value{"sku": "D", "stock": int64(0)})
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.expect(got, `{"sku":"B","stock":1}`, `{"sku":"C","stock":2}`, `{"sku":"D","stock":null}`)
+}
+
 // testCancelled ends a run by its context, and uses the store afterwards.
 func testCancelled(t *testing.T, f *fixture) {
 	e := product()
@@ -241,6 +270,32 @@ func testCancelled(t *testing.T, f *fixture) {
 	}
 	if n, err := s.Count(t.Context(), nil); n != 500 || err != nil {
 		t.Errorf("count afterwards: %d, %v", n, err)
+	}
+}
+
+// testInterrupted lets the deadline of a run pass, which would take many seconds.
+func testInterrupted(t *testing.T, f *fixture) {
+	customer, order, line, item := shop()
+	f.define(customer, order, line, item)
+	f.insert(customer, map[string]value{"id": int64(1)})
+	var batch []map[string]value
+	for i := range 200 {
+		batch = append(batch, map[string]value{"no": fmt.Sprint(i), "customer": int64(1)})
+	}
+	f.insert(order, batch...)
+	q := &views.Query{Entity: order, Select: all(order, "no")}
+	for range 2 { // each level repeats all orders for each order
+		buyers := &views.Query{Entity: customer, Select: []views.Item{{As: "orders", Relation: customer.Relations[0], Nested: q}}}
+		q = &views.Query{Entity: order, First: 1, Select: []views.Item{{As: "buyer", Relation: order.Relations[1], Nested: buyers}}}
+	}
+	s := f.prepare(q)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, _, err := run(ctx, s, []any{nil}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want DeadlineExceeded", err)
+	}
+	if rows, _, err := run(t.Context(), s, []any{int64(1)}); err != nil || len(rows) != 1 {
+		t.Errorf("afterwards: %d rows, %v", len(rows), err)
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 
 	"zombiezen.com/go/sqlite"
 
-	"tributary/schemas"
 	"tributary/sinks/views"
 	"tributary/topics"
 )
@@ -116,30 +115,22 @@ func (t *table) bindRow(stmt *sqlite.Stmt, row *views.Row, version, scratch []by
 		}
 		var value cell
 		if avro := row.Values[i]; avro != nil {
-			r := schemas.NewReader(avro)
 			var err error
 			if c.localized {
-				value, scratch, err = c.decodeLocales(&r, scratch)
+				value, scratch, err = c.decodeLocales(avro, scratch)
 			} else {
-				value, err = c.decode(&r)
+				value, err = c.decode(avro)
 			}
-			if err != nil || len(r.Rest()) > 0 {
+			if err != nil {
 				// The value and the id stay out of the error (I11).
 				return scratch, fmt.Errorf("field %s at partition %d offset %d: %w for type %s: %w", c.field,
-					row.Version.Partition, row.Version.Offset, views.ErrValue, c.name, orTrailing(err))
+					row.Version.Partition, row.Version.Offset, views.ErrValue, c.name, err)
 			}
 		}
 		value.bind(stmt, param)
 		param++
 	}
 	return scratch, nil
-}
-
-func orTrailing(err error) error {
-	if err == nil {
-		return fmt.Errorf("bytes behind the value")
-	}
-	return err
 }
 
 func bindOrNull(stmt *sqlite.Stmt, param int, c cell) {
@@ -157,7 +148,7 @@ func (t *table) remove(w *conn, id string, version []byte, now cell) error {
 	if err != nil {
 		return err
 	}
-	return w.exec("INSERT INTO "+t.deleted+" SELECT ?1,?2,?3 WHERE NOT EXISTS (SELECT 1 FROM "+t.name+" WHERE "+idColumn+"=?1)"+
+	return w.exec("INSERT INTO "+t.deleted+" VALUES (?1,?2,?3)"+
 		" ON CONFLICT DO UPDATE SET "+versionColumn+"=excluded."+versionColumn+", deleted_at=excluded.deleted_at"+
 		" WHERE "+versionColumn+"<excluded."+versionColumn, key, v, now)
 }

@@ -10,6 +10,8 @@ import (
 	"unsafe"
 
 	"zombiezen.com/go/sqlite"
+
+	"tributary/schemas"
 )
 
 // A cell is one value in SQLite's own terms. The zero cell is null.
@@ -91,7 +93,7 @@ func (c cell) appendLiteral(dst []byte) []byte {
 		}
 		return strconv.AppendFloat(dst, c.f, 'g', -1, 64)
 	case sqlite.TypeText:
-		return appendQuoted(dst, c.b)
+		return schemas.AppendQuoted(dst, c.b)
 	case sqlite.TypeBlob:
 		dst = append(dst, '"')
 		return append(hex.AppendEncode(dst, c.b), '"')

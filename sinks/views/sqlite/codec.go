@@ -1,14 +1,15 @@
 package sqlite
 
 import (
-	"bytes"
 	"encoding/base64"
-	"encoding/json"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
 	"strconv"
 	"time"
+
+	"zombiezen.com/go/sqlite"
 
 	"tributary/mesh"
 	"tributary/schemas"
@@ -16,8 +17,8 @@ import (
 
 // A codec says how values of one type are kept in a column.
 type codec interface {
-	// decode reads one Avro value; text and blobs may point into the body.
-	decode(r *schemas.Reader) (cell, error)
+	// decode reads a whole Avro value; text and blobs may point into it.
+	decode(avro []byte) (cell, error)
 	// render appends a non-null stored value as the JSON of answers.
 	render(dst []byte, c cell) []byte
 	// parse reads an argument. One between two stored values is rounded so that a comparison
@@ -39,14 +40,15 @@ type storage struct {
 	codec
 	affinity string
 	name     string
-	// raw: the text is JSON already. text: the text is a string and sorts, searches as such.
-	raw, text bool
+	// raw: the text is JSON already. text: the text is a string and is searched as such. list:
+	// there is nothing to compare it with.
+	raw, text, list bool
 }
 
 func storageOf(t mesh.Type) storage {
 	switch t.Kind {
 	case mesh.Int:
-		return storage{codec: longCodec{}, affinity: "INTEGER", name: "int"}
+		return storage{codec: longCodec{t}, affinity: "INTEGER", name: "int"}
 	case mesh.Float:
 		return storage{codec: floatCodec{}, affinity: "REAL", name: "float"}
 	case mesh.Bool:
@@ -56,72 +58,114 @@ func storageOf(t mesh.Type) storage {
 			return storage{codec: decimalCodec{t.Scale}, affinity: "INTEGER", name: fmt.Sprintf("decimal(≤%d,%d)", smallDigits, t.Scale)}
 		}
 		return storage{codec: bigDecimalCodec{t.Scale}, affinity: "TEXT", name: fmt.Sprintf("decimal(>%d,%d)", smallDigits, t.Scale)}
-	case mesh.Timestamp:
-		return storage{codec: timestampCodec{}, affinity: "INTEGER", name: "timestamp"}
-	case mesh.Date:
-		return storage{codec: dateCodec{}, affinity: "INTEGER", name: "date"}
+	case mesh.Timestamp, mesh.Date:
+		return storage{codec: longCodec{t}, affinity: "INTEGER", name: t.Kind.String()}
 	case mesh.Bytes:
 		return storage{codec: bytesCodec{}, affinity: "BLOB", name: "bytes"}
 	case mesh.JSON:
-		return storage{codec: jsonCodec{}, affinity: "TEXT", name: "json", raw: true}
+		return storage{codec: jsonCodec{t}, affinity: "TEXT", name: "json", raw: true}
 	case mesh.List:
-		elem := storageOf(*t.Elem)
-		return storage{codec: listCodec{elem}, affinity: "TEXT", name: "list<" + elem.name + ">", raw: true}
+		return storage{codec: jsonCodec{t}, affinity: "TEXT", name: "list<" + storageOf(*t.Elem).name + ">", raw: true, list: true}
 	}
-	return storage{codec: textCodec{}, affinity: "TEXT", name: "text", text: true}
+	return storage{codec: textCodec{t}, affinity: "TEXT", name: "text", text: true}
 }
 
-type textCodec struct{}
-
-func (textCodec) decode(r *schemas.Reader) (cell, error)   { return textCell(r.Bytes()), r.Err() }
-func (textCodec) render(dst []byte, c cell) []byte         { return appendQuoted(dst, c.b) }
-func (textCodec) parse(s string, _ rounding) (cell, error) { return textCell([]byte(s)), nil }
-
-type longCodec struct{}
-
-func (longCodec) decode(r *schemas.Reader) (cell, error) { return intCell(r.Long()), r.Err() }
-
-// render quotes what a JavaScript number would lose (architecture, section 8).
-func (longCodec) render(dst []byte, c cell) []byte {
-	const most = 1 << 53
-	if c.i <= most && c.i >= -most {
-		return strconv.AppendInt(dst, c.i, 10)
+// whole gives what was read from an Avro value, unless the value is damaged.
+func whole(r *schemas.Reader, c cell) (cell, error) {
+	switch {
+	case r.Err() != nil:
+		return cell{}, r.Err()
+	case len(r.Rest()) > 0:
+		return cell{}, schemas.ErrTrailing
 	}
-	return append(strconv.AppendInt(append(dst, '"'), c.i, 10), '"')
+	return c, nil
 }
 
-func (longCodec) parse(s string, _ rounding) (cell, error) {
-	v, err := strconv.ParseInt(s, 10, 64)
+// A textCodec keeps strings, enums and UUIDs.
+type textCodec struct{ t mesh.Type }
+
+func (textCodec) decode(avro []byte) (cell, error) {
+	r := schemas.NewReader(avro)
+	b := r.Bytes()
+	return whole(&r, textCell(b))
+}
+
+func (textCodec) render(dst []byte, c cell) []byte { return schemas.AppendQuoted(dst, c.b) }
+
+func (k textCodec) parse(text string, _ rounding) (cell, error) {
+	if k.t.Kind != mesh.UUID {
+		return textCell([]byte(text)), nil
+	}
+	avro, err := schemas.ParseText(nil, k.t, text) // in any case, with or without dashes
 	if err != nil {
-		return cell{}, errors.New("not an integer of 64 bits")
+		return cell{}, err
 	}
-	return intCell(v), nil
+	return k.decode(avro)
+}
+
+// A longCodec keeps what Avro has as a long: integers, microseconds and days since 1970.
+type longCodec struct{ t mesh.Type }
+
+func (longCodec) decode(avro []byte) (cell, error) {
+	r := schemas.NewReader(avro)
+	v := r.Long()
+	return whole(&r, intCell(v))
+}
+
+func (k longCodec) render(dst []byte, c cell) []byte {
+	var avro [binary.MaxVarintLen64]byte
+	return renderAvro(dst, k.t, schemas.AppendLong(avro[:0], c.i))
+}
+
+func (k longCodec) parse(text string, round rounding) (cell, error) {
+	avro, err := schemas.ParseText(nil, k.t, text)
+	if err == nil {
+		return k.decode(avro)
+	}
+	t, finer := time.Parse(time.RFC3339Nano, text)
+	if k.t.Kind != mesh.Timestamp || finer != nil {
+		return cell{}, err
+	}
+	switch round { // a time finer than microseconds
+	case exact:
+		return noMatch(), nil
+	case ceil:
+		return intCell(t.UnixMicro() + 1), nil
+	}
+	return intCell(t.UnixMicro()), nil
+}
+
+// renderAvro appends a value as every room prints it, null where the type cannot hold it.
+func renderAvro(dst []byte, t mesh.Type, avro []byte) []byte {
+	out, err := schemas.AppendJSON(dst, t, avro)
+	if err != nil {
+		return append(dst, "null"...)
+	}
+	return out
 }
 
 type floatCodec struct{}
 
-func (floatCodec) decode(r *schemas.Reader) (cell, error) { return floatCell(r.Double()), r.Err() }
+func (floatCodec) decode(avro []byte) (cell, error) {
+	r := schemas.NewReader(avro)
+	v := r.Double()
+	return whole(&r, floatCell(v))
+}
 
 func (floatCodec) render(dst []byte, c cell) []byte {
 	v := c.f
-	switch {
-	case len(c.b) > 0:
-		return append(dst, `"NaN"`...)
-	case math.IsInf(v, 1):
-		return append(dst, `"Infinity"`...)
-	case math.IsInf(v, -1):
-		return append(dst, `"-Infinity"`...)
-	case c.i != 0: // a localized float without fraction, read back as an integer
+	switch c.kind {
+	case sqlite.TypeText:
+		v = math.NaN()
+	case sqlite.TypeInteger: // a localized float without fraction
 		v = float64(c.i)
 	}
-	if abs := math.Abs(v); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
-		return strconv.AppendFloat(dst, v, 'e', -1, 64)
-	}
-	return strconv.AppendFloat(dst, v, 'f', -1, 64)
+	var avro [8]byte
+	return renderAvro(dst, mesh.Type{Kind: mesh.Float}, schemas.AppendDouble(avro[:0], v))
 }
 
-func (floatCodec) parse(s string, _ rounding) (cell, error) {
-	v, err := strconv.ParseFloat(s, 64)
+func (floatCodec) parse(text string, _ rounding) (cell, error) {
+	v, err := strconv.ParseFloat(text, 64)
 	if err != nil {
 		return cell{}, errors.New("not a number")
 	}
@@ -130,14 +174,19 @@ func (floatCodec) parse(s string, _ rounding) (cell, error) {
 
 type boolCodec struct{}
 
-func (boolCodec) decode(r *schemas.Reader) (cell, error) { return boolCell(r.Bool()), r.Err() }
-func (boolCodec) render(dst []byte, c cell) []byte       { return strconv.AppendBool(dst, c.i != 0) }
+func (boolCodec) decode(avro []byte) (cell, error) {
+	r := schemas.NewReader(avro)
+	v := r.Bool()
+	return whole(&r, boolCell(v))
+}
 
-func (boolCodec) parse(s string, _ rounding) (cell, error) {
-	if s != "true" && s != "false" {
+func (boolCodec) render(dst []byte, c cell) []byte { return strconv.AppendBool(dst, c.i != 0) }
+
+func (boolCodec) parse(text string, _ rounding) (cell, error) {
+	if text != "true" && text != "false" {
 		return cell{}, errors.New("neither true nor false")
 	}
-	return boolCell(s == "true"), nil
+	return boolCell(text == "true"), nil
 }
 
 func boolCell(v bool) cell {
@@ -147,130 +196,36 @@ func boolCell(v bool) cell {
 	return intCell(0)
 }
 
-// A timestampCodec keeps microseconds since 1970.
-type timestampCodec struct{}
-
-func (timestampCodec) decode(r *schemas.Reader) (cell, error) { return intCell(r.Long()), r.Err() }
-
-func (timestampCodec) render(dst []byte, c cell) []byte {
-	dst = append(dst, '"')
-	dst = time.UnixMicro(c.i).UTC().AppendFormat(dst, "2006-01-02T15:04:05.999999Z07:00")
-	return append(dst, '"')
-}
-
-func (timestampCodec) parse(s string, round rounding) (cell, error) {
-	t, err := time.Parse(time.RFC3339Nano, s)
-	if err != nil {
-		return cell{}, errors.New("not a time such as 2026-01-31T12:00:00Z")
-	}
-	v := t.UnixMicro() // rounds down
-	switch rest := t.Nanosecond() % 1000; {
-	case rest == 0:
-	case round == exact:
-		return noMatch(), nil
-	case round == ceil:
-		v++
-	}
-	return intCell(v), nil
-}
-
-const secondsOfDay = 24 * 60 * 60
-
-// A dateCodec keeps days since 1970.
-type dateCodec struct{}
-
-func (dateCodec) decode(r *schemas.Reader) (cell, error) { return intCell(r.Long()), r.Err() }
-
-func (dateCodec) render(dst []byte, c cell) []byte {
-	dst = append(dst, '"')
-	return append(time.Unix(c.i*secondsOfDay, 0).UTC().AppendFormat(dst, time.DateOnly), '"')
-}
-
-func (dateCodec) parse(s string, _ rounding) (cell, error) {
-	t, err := time.Parse(time.DateOnly, s)
-	if err != nil {
-		return cell{}, errors.New("not a date such as 2026-01-31")
-	}
-	return intCell(t.Unix() / secondsOfDay), nil
-}
-
 type bytesCodec struct{}
 
-func (bytesCodec) decode(r *schemas.Reader) (cell, error) { return blobCell(r.Bytes()), r.Err() }
+func (bytesCodec) decode(avro []byte) (cell, error) {
+	r := schemas.NewReader(avro)
+	b := r.Bytes()
+	return whole(&r, blobCell(b))
+}
 
 func (bytesCodec) render(dst []byte, c cell) []byte {
 	return append(base64.StdEncoding.AppendEncode(append(dst, '"'), c.b), '"')
 }
 
-func (bytesCodec) parse(s string, _ rounding) (cell, error) {
-	b, err := base64.StdEncoding.DecodeString(s)
+func (bytesCodec) parse(text string, _ rounding) (cell, error) {
+	b, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
 		return cell{}, errors.New("not base64")
 	}
 	return blobCell(b), nil
 }
 
-// A jsonCodec keeps JSON without insignificant space.
-type jsonCodec struct{}
+// A jsonCodec keeps JSON and lists as the JSON of answers.
+type jsonCodec struct{ t mesh.Type }
 
-func (jsonCodec) decode(r *schemas.Reader) (cell, error) {
-	var out bytes.Buffer
-	if err := json.Compact(&out, r.Bytes()); err != nil && r.Err() == nil {
-		return cell{}, errors.New("not JSON")
-	}
-	return textCell(out.Bytes()), r.Err()
+func (k jsonCodec) decode(avro []byte) (cell, error) {
+	text, err := schemas.AppendJSON(nil, k.t, avro)
+	return textCell(text), err
 }
 
 func (jsonCodec) render(dst []byte, c cell) []byte { return append(dst, c.b...) }
 
-func (jsonCodec) parse(s string, _ rounding) (cell, error) {
-	var out bytes.Buffer
-	if err := json.Compact(&out, []byte(s)); err != nil {
-		return cell{}, errors.New("not JSON")
-	}
-	return textCell(out.Bytes()), nil
-}
-
-// A listCodec keeps a list as the JSON of answers.
-type listCodec struct{ elem storage }
-
-func (l listCodec) decode(r *schemas.Reader) (cell, error) {
-	out := []byte{'['}
-	err := eachItem(r, func() error {
-		c, err := l.elem.decode(r)
-		if len(out) > 1 {
-			out = append(out, ',')
-		}
-		out = l.elem.render(out, c)
-		return err
-	})
-	return textCell(append(out, ']')), err
-}
-
-func (listCodec) render(dst []byte, c cell) []byte { return append(dst, c.b...) }
-
-func (listCodec) parse(string, rounding) (cell, error) {
-	return cell{}, errors.New("lists can only be tested for null")
-}
-
-// eachItem walks the blocks of an Avro array or map.
-func eachItem(r *schemas.Reader, item func() error) error {
-	for {
-		n := r.Long()
-		if n < 0 { // a block with its size in bytes
-			n = -n
-			r.Long()
-		}
-		if n == 0 || r.Err() != nil {
-			return r.Err()
-		}
-		for ; n > 0; n-- {
-			if err := item(); err != nil {
-				return err
-			}
-			if r.Err() != nil {
-				return r.Err()
-			}
-		}
-	}
+func (k jsonCodec) parse(text string, _ rounding) (cell, error) {
+	return k.decode(schemas.AppendString(nil, text))
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"tributary/mesh"
 	"tributary/sinks/views"
 )
 
@@ -57,7 +58,7 @@ func (c *compiler) conds(n *node, conds []*views.Cond, join, none string) (strin
 
 // comparison compiles one operator on a field; ok is false where the type has none such.
 func (n *node) comparison(w *views.Cond, col column, expr string) (sql string, ok bool) {
-	if _, list := col.codec.(listCodec); list && w.Op != views.IsNull {
+	if col.list && w.Op != views.IsNull {
 		return "", false
 	}
 	value := func(round rounding) string { return n.slot(w.Arg, col.argument(round)) }
@@ -103,9 +104,11 @@ func (s storage) argument(round rounding) func(any) (cell, error) {
 		case string:
 			return s.parse(v, round)
 		case int64:
-			switch s.codec.(type) {
+			switch k := s.codec.(type) {
 			case longCodec:
-				return intCell(v), nil
+				if k.t.Kind == mesh.Int {
+					return intCell(v), nil
+				}
 			case floatCodec, decimalCodec, bigDecimalCodec:
 				return s.parse(strconv.FormatInt(v, 10), round)
 			}

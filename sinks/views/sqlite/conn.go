@@ -138,3 +138,14 @@ func openReader(path string) (*reader, error) {
 	}
 	return &reader{conn: c}, nil
 }
+
+// mostKept is how much memory a reader keeps for the next request.
+const mostKept = 1 << 20
+
+// forget empties the reader's memory, and lets go of what a large answer took (I8).
+func (r *reader) forget() {
+	r.out = r.out[:0]
+	if cap(r.out)+cap(r.scratch) > mostKept {
+		r.out, r.scratch = nil, nil
+	}
+}

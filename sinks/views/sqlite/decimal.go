@@ -16,25 +16,21 @@ const smallDigits = 18
 // bigDigits is the widest decimal; wider columns are text of a sign digit and so many digits.
 const bigDigits = 38
 
-var errDecimal = errors.New("not a decimal such as -12.50")
+var (
+	errDecimal = errors.New("not a decimal such as -12.50")
+	errDigits  = errors.New("decimal has no bytes, or more digits than its type")
+)
 
 // A decimalCodec keeps decimals of up to 18 digits as integers, scaled.
 type decimalCodec struct{ scale int }
 
-func (decimalCodec) decode(r *schemas.Reader) (cell, error) {
-	b := r.Bytes()
-	var v int64
-	for i, x := range b {
-		if i == 0 {
-			v = int64(int8(x))
-			continue
-		}
-		if v > 1<<54 || v < -1<<54 {
-			return cell{}, errors.New("decimal has more digits than its type")
-		}
-		v = v<<8 | int64(x)
+func (decimalCodec) decode(avro []byte) (cell, error) {
+	r := schemas.NewReader(avro)
+	v, ok := schemas.DecimalInt64(r.Bytes())
+	if !ok && r.Err() == nil {
+		return cell{}, errDigits
 	}
-	return intCell(v), r.Err()
+	return whole(&r, intCell(v))
 }
 
 func (d decimalCodec) render(dst []byte, c cell) []byte {
@@ -65,17 +61,18 @@ func (d decimalCodec) parse(text string, round rounding) (cell, error) {
 // negative ones "0" and the digits' complements to nine.
 type bigDecimalCodec struct{ scale int }
 
-func (bigDecimalCodec) decode(r *schemas.Reader) (cell, error) {
+func (bigDecimalCodec) decode(avro []byte) (cell, error) {
+	const longest = 32 // twice what 38 digits need
+	r := schemas.NewReader(avro)
 	b := r.Bytes()
-	v := new(big.Int).SetBytes(b)
-	if len(b) > 0 && b[0] >= 0x80 {
-		v.Sub(v, new(big.Int).Lsh(big.NewInt(1), uint(8*len(b))))
+	if len(b) == 0 || len(b) > longest {
+		return cell{}, errDigits
 	}
-	text, ok := orderedDigits(v)
+	text, ok := orderedDigits(schemas.DecimalBig(b))
 	if !ok {
-		return cell{}, errors.New("decimal has more digits than its type")
+		return cell{}, errDigits
 	}
-	return textCell(text), r.Err()
+	return whole(&r, textCell(text))
 }
 
 func (d bigDecimalCodec) render(dst []byte, c cell) []byte {

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"tributary/schemas"
@@ -10,26 +11,34 @@ import (
 
 // A localized field is one column: a JSON object of locale to stored value, as a literal.
 
-// decodeLocales reads an Avro map of locale to value into such an object, which it appends to
-// scratch.
-func (s storage) decodeLocales(r *schemas.Reader, scratch []byte) (cell, []byte, error) {
+// decodeLocales reads an Avro map of locale to value into such an object, its keys sorted, which
+// it appends to scratch.
+func (c column) decodeLocales(avro, scratch []byte) (cell, []byte, error) {
+	var few [8]schemas.LocaleValue
+	entries, err := schemas.AppendLocales(few[:0], c.fieldType, avro)
+	if err != nil {
+		return cell{}, scratch, err
+	}
+	slices.SortStableFunc(entries, func(a, b schemas.LocaleValue) int { return bytes.Compare(a.Locale, b.Locale) })
 	start := len(scratch)
 	scratch = append(scratch, '{')
-	err := eachItem(r, func() error {
-		if len(scratch) > start+1 {
+	for i, e := range entries {
+		if i > 0 {
 			scratch = append(scratch, ',')
 		}
-		scratch = append(appendQuoted(scratch, r.Bytes()), ':')
-		c, err := s.decode(r)
-		if s.raw {
-			scratch = append(scratch, c.b...)
-		} else {
-			scratch = c.appendLiteral(scratch)
+		scratch = append(schemas.AppendQuoted(scratch, e.Locale), ':')
+		value, err := c.decode(e.Value)
+		if err != nil {
+			return cell{}, scratch, err
 		}
-		return err
-	})
+		if c.raw {
+			scratch = append(scratch, value.b...)
+		} else {
+			scratch = value.appendLiteral(scratch)
+		}
+	}
 	scratch = append(scratch, '}')
-	return textCell(scratch[start:]), scratch, err
+	return textCell(scratch[start:]), scratch, nil
 }
 
 // renderLocales appends the object of all locales as answers have it.
@@ -47,7 +56,7 @@ func (s storage) renderLocales(dst, object []byte) []byte {
 		}
 		locale, _ := dec.Token()
 		name, _ := locale.(string)
-		dst = append(appendQuoted(dst, []byte(name)), ':')
+		dst = append(schemas.AppendQuoted(dst, []byte(name)), ':')
 		tok, _ := dec.Token()
 		if c, err := parseLiteral(tok, s.affinity); err == nil && !c.null() {
 			dst = s.render(dst, c)

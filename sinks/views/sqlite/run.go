@@ -72,7 +72,7 @@ func (p *plan) Run(ctx context.Context, args []any, fn func(json, cursor []byte)
 	several := p.nodes > 1 || p.root.after != views.NoArg
 	return p.store.read(ctx, "read "+p.root.table.entity.Name, several, func(r *reader) error {
 		x := execution{reader: r, args: args, places: make([]place, p.nodes)}
-		x.out = x.out[:0]
+		x.forget()
 		return x.rows(p.root, cell{}, -1, fn)
 	})
 }

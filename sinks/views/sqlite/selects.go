@@ -7,6 +7,7 @@ import (
 
 	"zombiezen.com/go/sqlite"
 
+	"tributary/schemas"
 	"tributary/sinks/views"
 )
 
@@ -28,7 +29,7 @@ func (c *compiler) selects(n *node, q *views.Query) error {
 		if i == 0 {
 			name[0] = '{'
 		}
-		name = append(appendQuoted(name, []byte(it.As)), ':')
+		name = append(schemas.AppendQuoted(name, []byte(it.As)), ':')
 		m, err := c.member(n, &it)
 		if err != nil {
 			return err
@@ -55,7 +56,7 @@ func (c *compiler) member(n *node, it *views.Item) (member, error) {
 	case it.MetaMark != "":
 		return n.meta(it), nil
 	}
-	return literalMember(appendQuoted(nil, []byte(it.Literal))), nil
+	return literalMember(schemas.AppendQuoted(nil, []byte(it.Literal))), nil
 }
 
 // relation compiles a nested query.
@@ -164,7 +165,7 @@ type metaMember struct {
 }
 
 func (n *node) meta(it *views.Item) metaMember {
-	head := append(appendQuoted([]byte{'{'}, []byte(it.MetaMark)), ":["...)
+	head := append(schemas.AppendQuoted([]byte{'{'}, []byte(it.MetaMark)), ":["...)
 	m := metaMember{
 		head: strconv.AppendInt(head, int64(it.Meta), 10),
 		id:   n.result(idColumn), partition: n.result(partitionColumn), version: n.result(versionColumn),
@@ -178,7 +179,7 @@ func (n *node) meta(it *views.Item) metaMember {
 
 func (m metaMember) write(x *execution, stmt *sqlite.Stmt) error {
 	x.out = append(append(x.out, m.head...), ',')
-	x.out = appendQuoted(x.out, x.cell(stmt, m.id).b)
+	x.out = schemas.AppendQuoted(x.out, x.cell(stmt, m.id).b)
 	v := versionFrom(x.cell(stmt, m.version).b)
 	for _, number := range []int64{stmt.ColumnInt64(m.partition), int64(v.Generation), v.Offset, int64(v.N)} {
 		x.out = strconv.AppendInt(append(x.out, ','), number, 10)

@@ -27,6 +27,7 @@ type table struct {
 type column struct {
 	storage
 	field     string
+	fieldType mesh.Type
 	localized bool
 	sql       string // quoted
 	isKey     bool
@@ -63,7 +64,7 @@ func newTable(e *mesh.Entity, generation uint32) (*table, error) {
 			return nil, fmt.Errorf("entity %s: fields %s and %s differ only in case, which SQLite's columns do not: rename one", e.Name, other, f.Name)
 		}
 		seen[folded] = f.Name
-		c := column{storage: storageOf(f.Type), field: f.Name, localized: f.Localized, sql: quote(f.Name)}
+		c := column{storage: storageOf(f.Type), field: f.Name, fieldType: f.Type, localized: f.Localized, sql: quote(f.Name)}
 		if f.Name == e.Key {
 			c.isKey = true
 			if c.text {
