@@ -22,7 +22,7 @@ func (n *node) startIngest(ctx context.Context, g *errgroup.Group) error {
 		return err
 	}
 	for _, sys := range n.Mesh.Systems {
-		open, err := n.opener(sys)
+		open, err := opener(n.Mesh.Name, sys)
 		if err != nil {
 			return err
 		}
@@ -35,11 +35,11 @@ func (n *node) startIngest(ctx context.Context, g *errgroup.Group) error {
 }
 
 // opener gives the driver of a system's kind.
-func (n *node) opener(sys *mesh.System) (ingest.Opener, error) {
+func opener(meshName string, sys *mesh.System) (ingest.Opener, error) {
 	switch sys.Kind {
 	case "postgres":
 		return func(ctx context.Context) (ingest.Source, error) {
-			return postgres.Open(ctx, ingest.Options{Mesh: n.Mesh.Name, System: sys})
+			return postgres.Open(ctx, ingest.Options{Mesh: meshName, System: sys})
 		}, nil
 	}
 	return nil, fmt.Errorf("system %s: no driver for kind %q", sys.Name, sys.Kind)

@@ -51,7 +51,8 @@ func (c *cli) root() *cobra.Command {
 		Long: `Tributary captures changes of databases, resolves who owns each field of each business
 entity, and serves the result over GraphQL and REST with a provable answer to how fresh it is.`,
 		SilenceErrors: true, SilenceUsage: true,
-		Args: cobra.NoArgs,
+		Args: arguments(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	f := root.PersistentFlags()
 	f.StringArrayVarP(&c.manifest, "file", "f", nil, "manifest: a file or a folder (default: mesh.yaml, else mesh/)")
@@ -65,23 +66,15 @@ entity, and serves the result over GraphQL and REST with a provable answer to ho
 		}
 		return nil
 	}
-	root.AddCommand(c.up(), c.run())
+	root.AddCommand(c.up(), c.run(), c.check(), c.gen())
 	return root
 }
 
 // load reads the manifest.
 func (c *cli) load() (*mesh.Mesh, error) {
-	paths := c.manifest
-	if len(paths) == 0 {
-		for _, p := range []string{"mesh.yaml", "mesh"} {
-			if _, err := os.Stat(p); err == nil {
-				paths = []string{p}
-				break
-			}
-		}
-	}
-	if len(paths) == 0 {
-		return nil, usage("no manifest: there is neither mesh.yaml nor a folder mesh here; name one with -f")
+	paths, err := c.paths()
+	if err != nil {
+		return nil, err
 	}
 	return mesh.Load(paths, os.LookupEnv)
 }

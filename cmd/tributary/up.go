@@ -17,7 +17,7 @@ func (c *cli) up() *cobra.Command {
 the manifest calls embedded. It prints one line "ready gateway=… registry=… kafka=… clickhouse=…"
 when all views have caught up for the first time, and ends cleanly on Ctrl-C.`,
 		Example: "  tributary up -f mesh.yaml\n  tributary up -f mesh/ --data /var/lib/tributary --gateway-addr 127.0.0.1:9000",
-		Args:    cobra.NoArgs,
+		Args:    arguments(cobra.NoArgs),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return c.start(cmd.Context(), o) },
 	}
 	addrFlags(cmd, &o.Addrs)
@@ -32,7 +32,7 @@ func (c *cli) run() *cobra.Command {
 		Use:     "run --roles=ROLE,…",
 		Short:   "Run some roles of a mesh in this process",
 		Example: "  tributary run --roles=ingest -f mesh.yaml --data /var/lib/tributary-ingest\n  tributary run --roles=process,sink,serve -f mesh.yaml",
-		Args:    cobra.NoArgs,
+		Args:    arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
 			if o.Roles, err = node.ParseRoles(roles); err != nil {
