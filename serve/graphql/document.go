@@ -32,6 +32,9 @@ func (s *Server) document(query string) (*document, []*Error) {
 	if err != nil {
 		return nil, []*Error{fromParser(err, CodeParse)}
 	}
+	if err := checkRepeats(parsed); err != nil {
+		return nil, []*Error{err}
+	}
 	if faults := validator.ValidateWithSources(s.schema, parsed, s.rules...); len(faults) > 0 {
 		errs := make([]*Error, 0, len(faults))
 		for _, f := range faults {

@@ -62,6 +62,12 @@ func TestLimits(t *testing.T) {
 		{"in", in, 1000, 1001, "too many values"},
 		{"nodes", first, 900, 1000, "too many objects"},
 		{"fields", bomb, 5, 14, "too many fields"},
+		{"repeats", func(n int) string {
+			return "{ product(sku: \"SKU-1\") { " + strings.Repeat("sku ", n/2) + strings.Repeat("...{ sku } ", n-n/2) + "} }"
+		}, 50, 1000, "selected too often"},
+		{"spreads", func(n int) string {
+			return "{ product(sku: \"SKU-1\") { " + strings.Repeat("...F ", n) + "} } fragment F on Product { sku }"
+		}, 50, 51, "spread too often"},
 		{"tokens", aliases, 1, 3000, "exceeded token limit"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
