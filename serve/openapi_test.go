@@ -22,6 +22,9 @@ func TestAnswersMeetOpenAPI(t *testing.T) {
 		"/v1/products":                               "ProductPage",
 		"/v1/variants?first=1&include=provenance":    "VariantPage",
 		"/v1/_status":                                "Status",
+		"/v1/_why/product/SKU-1":                     "Why",
+		"/v1/_why/product/SKU-2":                     "Why",
+		"/v1/_why/product/SKU-1?field=prise":         "Problem",
 		"/v1/products/none":                          "Problem",
 		"/v1/products?filter[price][is]=1&fields=no": "Problem",
 	} {

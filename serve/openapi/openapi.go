@@ -38,6 +38,8 @@ func Of(c *catalog.Catalog) ([]byte, error) {
 		"operationId": "status", "summary": "What streams and views are doing", "tags": []string{"status"},
 		"responses": object{"200": jsonResponse("The state of streams and views", ref("Status"), nil), "default": refTo("responses", "Problem")},
 	}}
+	paths["/v1/_why/{entity}/{id}"] = object{"get": whyOperation(c)}
+	addWhySchemas(schemas)
 	doc := object{
 		"openapi": "3.1.0",
 		"info": object{

@@ -60,6 +60,7 @@ func (s *Server) Mount(r chi.Router) {
 		s.get(r, "/v1/"+e.Path+"/{id}", func(w http.ResponseWriter, req *http.Request) { s.one(w, req, e) })
 	}
 	s.get(r, "/v1/_status", s.status)
+	s.get(r, "/v1/_why/{entity}/{id}", s.why)
 }
 
 func (s *Server) get(r chi.Router, path string, h http.HandlerFunc) {

@@ -209,15 +209,32 @@ func (f *Fixture) Put(t testing.TB, entity string, rows ...views.Row) {
 	}
 }
 
-// meta is the provenance of a row: all from the first stream, a conflict on price.
+// meta is the provenance of a row: all from the first stream, a conflict on price with the second.
 func (f *Fixture) meta(e *mesh.Entity, partition int32, values Values) []byte {
-	m := schemas.Meta{Generation: 1, Partition: partition, Offset: f.offset, Sources: []schemas.SourceRef{
-		{Stream: e.Streams()[0].ID(), Block: e.Streams()[0].ID(), SourceKey: "{\"matnr\":1}", SourceTime: Epoch.Add(-time.Hour).UnixMicro()},
-	}}
+	m := schemas.Meta{Generation: 1, Partition: partition, Offset: f.offset}
+	for i, s := range e.Streams() {
+		m.Sources = append(m.Sources, schemas.SourceRef{Stream: s.ID(), Block: s.ID(), SourceKey: "{\"matnr\":1}",
+			Position:   topics.MakePosition(1, 0, topics.MajorOf(0x16B374D848), uint64(i)),
+			SourceTime: Epoch.Add(-time.Hour).UnixMicro(), CommitTime: Epoch.Add(-time.Hour).UnixMicro(), TxID: int64(i) * 771})
+	}
 	for _, field := range e.Fields {
-		if values[field.Name] != nil {
-			m.Fields = append(m.Fields, schemas.Provenance{Field: field.Name, Rule: "owner", Conflict: field.Name == "price"})
+		p := schemas.Provenance{Field: field.Name, Rule: "owner"}
+		switch v := values[field.Name].(type) {
+		case nil:
+			continue
+		case map[string]string:
+			for _, locale := range sorted(v) {
+				p.Locale = locale
+				m.Fields = append(m.Fields, p)
+			}
+			continue
+		case int64:
+			if field.Name == "price" {
+				p.Conflict, p.LoserCount = true, 1
+				p.Losers = []schemas.Loser{{Source: 1, Value: schemas.AppendBytes(nil, bigEndian(v+50))}}
+			}
 		}
+		m.Fields = append(m.Fields, p)
 	}
 	return schemas.AppendMeta(nil, &m)
 }
