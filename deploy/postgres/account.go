@@ -1,9 +1,11 @@
 package pgserver
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"os/user"
 	"path/filepath"
 	"strconv"
@@ -49,15 +51,24 @@ func (a account) own(dir string) error {
 	})
 }
 
-// attributes are those of a process of the account that needs the given paths.
-func (a account) attributes(paths ...string) *syscall.SysProcAttr {
-	attr := &syscall.SysProcAttr{}
+// command makes a command of the account; start starts it.
+func (a account) command(ctx context.Context, program string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Dir, cmd.Env = "/", []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "TZ=UTC"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{}
+	tie(cmd.SysProcAttr)
 	if a.other {
-		attr.Credential = &syscall.Credential{Uid: uint32(a.uid), Gid: uint32(a.gid), NoSetGroups: false}
-		a.reach(attr, paths)
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(a.uid), Gid: uint32(a.gid)}
 	}
-	tie(attr)
-	return attr
+	return cmd
+}
+
+// start starts a command of the account that works with dir.
+func (a account) start(cmd *exec.Cmd, dir string) error {
+	if !a.other || reachable(cmd.Path) && reachable(dir) {
+		return cmd.Start()
+	}
+	return startPrivileged(cmd)
 }
 
 // reachable says whether everyone may walk through the folders above path.

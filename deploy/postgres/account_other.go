@@ -2,10 +2,16 @@
 
 package pgserver
 
-import "syscall"
+import (
+	"fmt"
+	"os/exec"
+	"syscall"
+)
 
 // tie does nothing: only Linux ends a process with its parent.
 func tie(*syscall.SysProcAttr) {}
 
-// reach does nothing: the folders must be open to the account.
-func (a account) reach(*syscall.SysProcAttr, []string) {}
+// startPrivileged cannot help here.
+func startPrivileged(cmd *exec.Cmd) error {
+	return fmt.Errorf("%s lies in a folder that user nobody may not enter; move it, or set TRIBUTARY_TOOLS", cmd.Path)
+}

@@ -1,13 +1,13 @@
 package pgserver
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 )
 
@@ -89,20 +89,18 @@ func (s *Server) initdb(ctx context.Context, dir string) error {
 	if s.cfg.NoSync {
 		args = append(args, "--no-sync")
 	}
-	cmd := exec.CommandContext(ctx, filepath.Join(s.cfg.BinDir, "initdb"), args...)
-	cmd.SysProcAttr = s.who.attributes(cmd.Path, dir)
-	cmd.Dir, cmd.Env = dir, environment()
-	out, err := cmd.CombinedOutput()
+	var out bytes.Buffer
+	cmd := s.who.command(ctx, filepath.Join(s.cfg.BinDir, "initdb"), args...)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := s.who.start(cmd, dir)
+	if err == nil {
+		err = cmd.Wait()
+	}
 	if err != nil {
 		_ = os.RemoveAll(filepath.Join(dir, dataName))
-		return fmt.Errorf("initdb in %s: %w\n%s", dir, err, out)
+		return fmt.Errorf("initdb in %s: %w\n%s", dir, err, out.Bytes())
 	}
 	return nil
-}
-
-// environment is the little that the server's programs need; nothing of ours leaks into it.
-func environment() []string {
-	return []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "TZ=UTC"}
 }
 
 // closeTo takes all rights from group and others, as Postgres asks for its data folder.

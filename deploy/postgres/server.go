@@ -84,14 +84,13 @@ func (s *Server) launch() error {
 	}
 	defer func() { _ = log.Close() }()
 	data := filepath.Join(s.cfg.Dir, dataName)
-	cmd := exec.Command(filepath.Join(s.cfg.BinDir, "postgres"), s.cfg.arguments(data, s.port)...)
-	cmd.SysProcAttr = s.who.attributes(cmd.Path, data)
-	cmd.Stdout, cmd.Stderr, cmd.Dir, cmd.Env = log, log, s.cfg.Dir, environment()
+	cmd := s.who.command(context.Background(), filepath.Join(s.cfg.BinDir, "postgres"), s.cfg.arguments(data, s.port)...)
+	cmd.Stdout, cmd.Stderr = log, log
 	started, ended := make(chan error), make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		err := cmd.Start()
+		err := s.who.start(cmd, data)
 		started <- err
 		if err == nil {
 			ended <- cmd.Wait()

@@ -140,3 +140,17 @@ func TestFetchSaysWhatToDo(t *testing.T) {
 		t.Errorf("error of a version that is not there: %v", err)
 	}
 }
+
+// TestFolderOfOneUser keeps a server in a folder that only we may enter: as root, the server's
+// account could not.
+func TestFolderOfOneUser(t *testing.T) {
+	closed, err := os.MkdirTemp("", "pgtest-closed-") // mode 0700
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(closed) })
+	srv := pgtest.Start(t, func(c *pgserver.Config) { c.Dir = closed + "/server" })
+	if got := query(t, srv.URL("postgres"), "SELECT 'up'"); got != "up" {
+		t.Error(got)
+	}
+}

@@ -21,6 +21,10 @@ import (
 // startTimeout bounds a start, the first download of the binaries included.
 const startTimeout = 5 * time.Minute
 
+// versionVariable names the version of servers whose tests ask for none, for runs of a suite on
+// every version.
+const versionVariable = "TRIBUTARY_TEST_POSTGRES"
+
 // Start starts a server for one test and removes it at the test's end. Options change its
 // configuration, for example the version.
 func Start(t testing.TB, options ...func(*pgserver.Config)) *pgserver.Server {
@@ -51,7 +55,7 @@ func start(dir string, options ...func(*pgserver.Config)) (*pgserver.Server, err
 	if err != nil {
 		return nil, err
 	}
-	cfg := pgserver.Config{Dir: dir, Cache: tools, NoSync: true}
+	cfg := pgserver.Config{Dir: dir, Cache: tools, NoSync: true, Version: os.Getenv(versionVariable)}
 	for _, o := range options {
 		o(&cfg)
 	}
