@@ -25,5 +25,8 @@ func lockDir(dir string) (unlock func(), err error) {
 		}
 		return nil, fmt.Errorf("lock data folder %s: %w", dir, err)
 	}
-	return func() { f.Close() }, nil
+	return func() {
+		_ = os.Remove(filepath.Join(dir, runningFile)) // it may not have come to write it
+		f.Close()
+	}, nil
 }
