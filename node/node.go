@@ -60,7 +60,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	n := &node{Options: o, names: topics.Names(o.Mesh.Name), partitions: o.partitions(),
 		codecs: map[string]*schemas.EntityCodec{}, generations: map[string]uint32{}, recorder: topics.NewRecorder(o.Instance),
-		metrics: prometheus.NewRegistry(), repaired: newRepaired()}
+		metrics: o.Metrics, repaired: newRepaired()}
 	for _, e := range o.Mesh.Entities {
 		n.codecs[e.Name] = schemas.NewEntityCodec(o.Mesh.Name, e)
 		n.generations[e.Name] = 1

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
 	"tributary/mesh"
@@ -61,6 +62,9 @@ type Options struct {
 	Stdout io.Writer
 	// Instance names the process among those of the mesh; kept in the data folder when empty.
 	Instance string
+	// Metrics takes the process's metrics, for those who run it in their own process; nil: it is
+	// seen at the admin address alone.
+	Metrics *prometheus.Registry
 	// Started is told of the addresses as soon as they are known, before the views are ready.
 	Started func(Addrs)
 }
@@ -87,6 +91,9 @@ func (o *Options) EnsureDefaults() {
 		if *a.to == "" {
 			*a.to = a.last
 		}
+	}
+	if o.Metrics == nil {
+		o.Metrics = prometheus.NewRegistry()
 	}
 	if o.Started == nil {
 		o.Started = func(Addrs) {}
