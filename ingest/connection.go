@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/rs/zerolog"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -18,6 +19,7 @@ type Config struct {
 	System     *mesh.System
 	Partitions int32 // of the raw topics
 	Cluster    *topics.Cluster
+	Requests   *topics.Requests
 	Registry   topics.Registrar
 	State      StateFrames
 	Open       Opener
@@ -57,11 +59,16 @@ type stream struct {
 	key      topics.PositionKey
 	contract Contract
 	ids      SchemaIDs
-	// floor is what was written before this session: what the source repeats up to it is dropped.
+	// floor is what was written before the source began to stream: what it repeats up to there is
+	// dropped.
 	floor topics.Position
 	// state is as committed, but for epoch and snapshot, which are as they are to be. The
 	// connection's lock protects it; the epoch changes only while the source hands over nothing.
 	state topics.PositionRecord
+	// asked is the request that the running snapshot answers, and told when its progress was last
+	// written; the connection's lock protects both.
+	asked *topics.Request
+	told  time.Time
 }
 
 func newConnection(cfg Config, saved map[topics.PositionKey]topics.PositionRecord) *connection {
@@ -98,7 +105,7 @@ func (c *connection) register(ctx context.Context, con Contract) (SchemaIDs, err
 func (c *connection) stateRecords(b *batch, ends *topics.Ends) []*kgo.Record {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var out []*kgo.Record
+	out := append([]*kgo.Record(nil), b.more...)
 	add := func(s *stream) {
 		rec := s.state
 		if p := b.touched[s.index]; p.Compare(rec.Position) > 0 {
@@ -106,6 +113,10 @@ func (c *connection) stateRecords(b *batch, ends *topics.Ends) []*kgo.Record {
 		}
 		rec.Rows += b.rows[s.index]
 		out = append(out, c.positionRecord(s.key, rec))
+		if s.asked != nil && time.Since(s.told) >= progressEvery && b.rows[s.index] > 0 {
+			s.told = time.Now()
+			out = append(out, c.cfg.Requests.Record(s.progress(rec.Rows)))
+		}
 	}
 	seen := map[int]bool{}
 	for _, i := range b.states {

@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -81,9 +80,11 @@ func session(ctx context.Context, cfg Config) error {
 		}
 	}
 	w := newWriter(conn, cl, ends)
+	c := &capture{source: source, w: w, conn: conn, requests: cfg.Requests}
+	defer cfg.Requests.Watch(func() { c.look.Store(true) })()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return w.run(ctx) })
-	g.Go(func() error { return capture(ctx, source, w) })
+	g.Go(func() error { return c.run(ctx) })
 	return g.Wait()
 }
 
@@ -106,127 +107,6 @@ func producer(ctx context.Context, cfg Config) (*kgo.Client, error) {
 		return nil, fmt.Errorf("fence the predecessor of %s in Kafka: %w", cfg.System.Name, err)
 	}
 	return cl, nil
-}
-
-// capture snapshots what has no complete epoch yet, then streams; a lost position begins anew.
-func capture(ctx context.Context, source Source, w *writer) error {
-	fresh := w.conn.fresh()
-	for {
-		if fresh {
-			if err := firstSnapshot(ctx, source, w); err != nil {
-				return err
-			}
-		}
-		resume := w.conn.resumeAt()
-		w.durable.Store(&resume)
-		err := source.Stream(ctx, resume, w)
-		if !errors.Is(err, ErrPositionLost) {
-			if err == nil {
-				err = errors.New("it ended")
-			}
-			return fmt.Errorf("stream of %s: %w", w.conn.cfg.System.Name, err)
-		}
-		w.conn.cfg.Log.Warn().Err(err).Str("system", w.conn.cfg.System.Name).Msg("position lost: a new epoch begins")
-		fresh = true
-	}
-}
-
-// fresh says whether the connection or one of its streams has no complete snapshot.
-func (c *connection) fresh() bool {
-	if len(c.resume) == 0 {
-		return true
-	}
-	for _, s := range c.streams {
-		if s.state.Snapshot != topics.SnapshotDone {
-			return true
-		}
-	}
-	return false
-}
-
-// firstSnapshot reads every stream of the connection in a new epoch.
-func firstSnapshot(ctx context.Context, source Source, w *writer) error {
-	req := SnapshotRequest{First: true}
-	for i, s := range w.conn.streams {
-		req.Streams = append(req.Streams, i)
-		w.conn.begin(s)
-	}
-	// The epoch is on record before its first row is: a later try begins a higher one.
-	if err := w.settle(ctx, req.Streams); err != nil {
-		return err
-	}
-	resume, err := source.Snapshot(ctx, req, w)
-	if err != nil {
-		return fmt.Errorf("snapshot of %s: %w", w.conn.cfg.System.Name, err)
-	}
-	if err := w.drain(ctx); err != nil {
-		return err
-	}
-	for _, s := range w.conn.streams {
-		if err := w.finish(ctx, s); err != nil {
-			return err
-		}
-	}
-	if err := w.Mark(ctx, Mark{Resume: resume, Major: w.conn.snapshotMajor()}); err != nil {
-		return err
-	}
-	if err := w.settle(ctx, req.Streams); err != nil {
-		return err
-	}
-	w.conn.cfg.Log.Info().Str("system", w.conn.cfg.System.Name).Msg("snapshot complete")
-	return nil
-}
-
-// begin raises the stream's epoch.
-func (c *connection) begin(s *stream) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s.state.Epoch++
-	s.state.Snapshot, s.state.Rows = topics.SnapshotRunning, 0
-}
-
-func (c *connection) resumeAt() Resume {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.resume
-}
-
-// snapshotMajor is at or behind every row that the snapshot gave and every delete that followed.
-func (c *connection) snapshotMajor() (m topics.Major) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, s := range c.streams {
-		if at := s.state.Position.Major(); at.Compare(m) > 0 {
-			m = at
-		}
-	}
-	return m
-}
-
-// settle writes the streams' records as they are now and waits for the commit.
-func (w *writer) settle(ctx context.Context, streams []int) error {
-	if err := w.record(ctx, streams...); err != nil {
-		return err
-	}
-	return w.drain(ctx)
-}
-
-// finish deletes what the stream's epoch did not repeat (I5) and marks its snapshot done.
-func (w *writer) finish(ctx context.Context, s *stream) error {
-	if s.state.Epoch > 1 {
-		pos := topics.MakePosition(s.state.Epoch, s.state.Era, s.state.Position.Major(), s.state.Position.Minor())
-		n, err := w.deleteLive(ctx, s, pos, s.state.Epoch, time.Now(), "not-repeated")
-		if err != nil {
-			return err
-		}
-		if n > 0 {
-			w.conn.cfg.Log.Info().Str("stream", s.decl.ID()).Int("rows", n).Msg("deleted what the snapshot did not repeat")
-		}
-	}
-	w.conn.mu.Lock()
-	defer w.conn.mu.Unlock()
-	s.state.Snapshot = topics.SnapshotDone
-	return nil
 }
 
 // frameValue begins a value with the frame of a schema.

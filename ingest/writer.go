@@ -47,12 +47,15 @@ type batch struct {
 	rows    map[int]int64           // by stream: rows of a snapshot
 	mark    Mark
 	marked  bool
-	states  []int // streams whose record is written whatever they hold
+	states  []int         // streams whose record is written whatever they hold
+	more    []*kgo.Record // what else goes with it: where requests stand
 }
 
 func newBatch() *batch { return &batch{touched: map[int]topics.Position{}, rows: map[int]int64{}} }
 
-func (b *batch) empty() bool { return len(b.records) == 0 && !b.marked && len(b.states) == 0 }
+func (b *batch) empty() bool {
+	return len(b.records) == 0 && !b.marked && len(b.states) == 0 && len(b.more) == 0
+}
 
 func newWriter(conn *connection, cl *kgo.Client, ends *topics.Ends) *writer {
 	return &writer{conn: conn, cl: cl, ends: ends, cur: newBatch(),
@@ -120,6 +123,11 @@ func (w *writer) Mark(ctx context.Context, m Mark) error {
 		return err
 	}
 	defer w.unlock()
+	w.mark(b, m)
+	return nil
+}
+
+func (w *writer) mark(b *batch, m Mark) {
 	b.marked = true
 	w.marked(m)
 	if m.Resume != nil {
@@ -128,17 +136,28 @@ func (w *writer) Mark(ctx context.Context, m Mark) error {
 	if m.Watermark.After(b.mark.Watermark) {
 		b.mark.Watermark = m.Watermark
 	}
-	return nil
 }
 
-// record asks for the records of streams to be written although nothing of theirs is.
-func (w *writer) record(ctx context.Context, streams ...int) error {
+// settle writes, in one transaction, the streams' records as they are now, a mark and more, and
+// waits for the commit.
+func (w *writer) settle(ctx context.Context, streams []int, m *Mark, more ...*kgo.Record) error {
+	if err := w.record(ctx, streams, m, more); err != nil {
+		return err
+	}
+	return w.drain(ctx)
+}
+
+func (w *writer) record(ctx context.Context, streams []int, m *Mark, more []*kgo.Record) error {
 	b, err := w.lock(ctx)
 	if err != nil {
 		return err
 	}
 	defer w.unlock()
 	b.states = append(b.states, streams...)
+	b.more = append(b.more, more...)
+	if m != nil {
+		w.mark(b, *m)
+	}
 	return nil
 }
 

@@ -10,9 +10,9 @@ import (
 
 // frames hold the schema ids of everything that a process writes.
 type frames struct {
-	positions, claims, conflicts, changes, telemetry topics.Frame
-	contributions, views                             map[string]topics.Frame // by entity
-	keys                                             map[string]topics.Frame // by stream id
+	positions, claims, requests, conflicts, changes, telemetry topics.Frame
+	contributions, views                                       map[string]topics.Frame // by entity
+	keys                                                       map[string]topics.Frame // by stream id
 }
 
 // register registers the schemas of all topics but the raw ones, whose drivers do it.
@@ -25,6 +25,7 @@ func (n *node) register(ctx context.Context) (f frames, err error) {
 	}
 	add(&f.positions, n.names.Positions(), topics.PositionKeySchema, topics.PositionRecordSchema)
 	add(&f.claims, n.names.Claims(), topics.ClaimKeySchema, topics.ClaimSchema)
+	add(&f.requests, n.names.Requests(), topics.RequestKeySchema, topics.RequestSchema)
 	add(&f.conflicts, n.names.Conflicts(), schemas.ConflictKeySchema, schemas.ConflictSchema)
 	add(&f.changes, n.names.Changes(), schemas.ChangeKeySchema, schemas.ChangeSchema)
 	add(&f.telemetry, n.names.Telemetry(), topics.SampleKeySchema, topics.SampleSchema)

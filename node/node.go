@@ -27,6 +27,7 @@ type node struct {
 	cluster     *topics.Cluster
 	registry    *registry.Client
 	follower    *topics.Follower
+	requests    *topics.Requests
 	codecs      map[string]*schemas.EntityCodec
 	generations map[string]uint32
 	frames      frames
@@ -112,6 +113,7 @@ func (n *node) run(ctx context.Context) (err error) {
 		return wait(err)
 	}
 	g.Go(func() error { return n.follower.Run(ctx) })
+	g.Go(func() error { return n.requests.Run(ctx) })
 	for _, start := range []struct {
 		role Role
 		run  func(context.Context, *errgroup.Group) error
@@ -129,7 +131,9 @@ func (n *node) run(ctx context.Context) (err error) {
 	if err := n.startTelemetry(ctx, g); err != nil {
 		return wait(err)
 	}
-	n.Started(n.addrs)
+	if err := n.tellAddrs(); err != nil {
+		return wait(err)
+	}
 	g.Go(func() error { return n.announce(ctx) })
 	return g.Wait()
 }
@@ -171,6 +175,9 @@ func (n *node) prepare(ctx context.Context) error {
 		return err
 	}
 	if n.follower, err = topics.NewFollower(n.cluster, n.names); err != nil {
+		return err
+	}
+	if n.requests, err = topics.NewRequests(n.cluster, n.names, n.frames.requests, n.Instance, n.Log); err != nil {
 		return err
 	}
 	if n.has(Process) {

@@ -34,7 +34,9 @@ type SnapshotState string
 const (
 	SnapshotNone    SnapshotState = ""
 	SnapshotRunning SnapshotState = "running"
-	SnapshotDone    SnapshotState = "done"
+	// SnapshotRepeating: it runs, and an earlier one was complete.
+	SnapshotRepeating SnapshotState = "repeating"
+	SnapshotDone      SnapshotState = "done"
 )
 
 // Avro schemas of state.positions.
