@@ -51,11 +51,12 @@ func (a account) own(dir string) error {
 	})
 }
 
-// command makes a command of the account; start starts it.
+// command makes a command of the account; start starts it. It has a process group of its own:
+// Ctrl-C in a terminal reaches us alone, and we stop the server when its clients are gone.
 func (a account) command(ctx context.Context, program string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir, cmd.Env = "/", []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "TZ=UTC"}
-	cmd.SysProcAttr = &syscall.SysProcAttr{}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	tie(cmd.SysProcAttr)
 	if a.other {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(a.uid), Gid: uint32(a.gid)}
