@@ -66,7 +66,7 @@ entity, and serves the result over GraphQL and REST with a provable answer to ho
 		}
 		return nil
 	}
-	root.AddCommand(c.up(), c.run(), c.check(), c.gen())
+	root.AddCommand(c.up(), c.run(), c.demo(), c.check(), c.gen(), c.why())
 	return root
 }
 
