@@ -2,6 +2,7 @@ package crash
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -18,7 +19,12 @@ type record struct {
 	tried int64 // the highest value that may be there
 	acked []ack // rising in value and time
 	shown int64 // the highest value that an answer showed
+	// version is the highest version of the view that an answer showed.
+	version Version
 }
+
+// A Version is a view's: generation, partition, offset, n (I9). The zero one is not known.
+type Version [4]int64
 
 type ack struct {
 	value int64
@@ -70,24 +76,25 @@ type Answer struct {
 	VerifiedThrough time.Time
 	// Sent is when the request was sent.
 	Sent time.Time
-	// Seen is the highest value that was known to be shown when the request was sent; Shown
-	// gives it.
-	Seen int64
+	// Seen and SeenVersion are the highest value and version that were known to be shown when the
+	// request was sent; Shown gives them.
+	Seen                 int64
+	Version, SeenVersion Version
 }
 
-// Shown is the highest value that an answer to Check showed of a key.
-func (h *History) Shown(key string) int64 {
+// Shown is the highest value and version that an answer to Check showed of a key.
+func (h *History) Shown(key string) (int64, Version) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if r := h.keys[key]; r != nil {
-		return r.shown
+		return r.shown, r.version
 	}
-	return 0
+	return 0, Version{}
 }
 
 // Check gives what is wrong with an answer, or "". An answer is wrong if it lacks a value that
 // was acknowledged before its VerifiedThrough (I4), shows one that was never written, or shows
-// less than an answer that had come before it was asked.
+// less, in value or version, than an answer that had come before it was asked (I9).
 func (h *History) Check(a Answer) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -108,8 +115,14 @@ func (h *History) Check(a Answer) string {
 	if a.Seen > 0 && (!a.Found || a.Value < a.Seen) {
 		return fmt.Sprintf("%s: %s, though %d had been shown before it was asked at %s", a.Key, a.text(), a.Seen, stamp(a.Sent))
 	}
+	if a.Version != (Version{}) && slices.Compare(a.Version[:], a.SeenVersion[:]) < 0 {
+		return fmt.Sprintf("%s: version %v, though %v had been shown before it was asked at %s", a.Key, a.Version, a.SeenVersion, stamp(a.Sent))
+	}
 	if a.Found {
 		r.shown = max(r.shown, a.Value)
+		if slices.Compare(a.Version[:], r.version[:]) > 0 {
+			r.version = a.Version
+		}
 	}
 	return ""
 }

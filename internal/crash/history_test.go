@@ -33,6 +33,8 @@ func TestCheck(t *testing.T) {
 		{"of a key never written", crash.Answer{Key: "other", Found: true, Value: 5}, "never written"},
 		{"of a row from before", crash.Answer{Key: "other", Found: true, VerifiedThrough: at(50)}, ""},
 		{"goes back", crash.Answer{Key: "k", Found: true, Value: 2, Seen: 3}, "though 3 had been shown"},
+		{"shows a lower version", crash.Answer{Key: "k", Found: true, Value: 4, Version: crash.Version{1, 0, 9, 9}, SeenVersion: crash.Version{1, 0, 10, 0}}, "though [1 0 10 0] had been shown"},
+		{"shows a version", crash.Answer{Key: "k", Found: true, Value: 4, Version: crash.Version{1, 0, 10, 1}, SeenVersion: crash.Version{1, 0, 10, 0}}, ""},
 		{"goes away", crash.Answer{Key: "k", Seen: 3}, "though 3 had been shown"},
 	} {
 		got := h.Check(c.answer)
@@ -40,7 +42,7 @@ func TestCheck(t *testing.T) {
 			t.Errorf("an answer that %s: %q, want %q", c.name, got, c.want)
 		}
 	}
-	if n := h.Shown("k"); n != 4 {
-		t.Errorf("Shown = %d, want 4", n)
+	if n, v := h.Shown("k"); n != 4 || v != (crash.Version{1, 0, 10, 1}) {
+		t.Errorf("Shown = %d %v, want 4 [1 0 10 1]", n, v)
 	}
 }

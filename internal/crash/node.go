@@ -112,6 +112,27 @@ func (n *Node) Stop() error {
 	return nil
 }
 
+// Pause stops the node's clock (SIGSTOP): it holds on to all that it has and does nothing.
+func (n *Node) Pause() error { return n.signal(syscall.SIGSTOP) }
+
+// Resume lets a paused node go on.
+func (n *Node) Resume() error { return n.signal(syscall.SIGCONT) }
+
+func (n *Node) signal(sig syscall.Signal) error {
+	if n.process == nil {
+		return errors.New("the node does not run; Start it first")
+	}
+	return n.process.Signal(sig)
+}
+
+// Exited is closed when the node has ended by itself; nil between lives.
+func (n *Node) Exited() <-chan struct{} {
+	if n.process == nil {
+		return nil
+	}
+	return n.process.Exited()
+}
+
 // Close kills the node if it runs and closes its log.
 func (n *Node) Close() error {
 	n.Kill()

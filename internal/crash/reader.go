@@ -72,7 +72,8 @@ func (r *Reader) Run(ctx context.Context) error {
 
 // step asks once.
 func (r *Reader) step(ctx context.Context, key string) {
-	seen, sent := r.History.Shown(key), time.Now()
+	seen, version := r.History.Shown(key)
+	sent := time.Now()
 	status, header, body, err := r.get(ctx, key)
 	if err != nil || status == http.StatusServiceUnavailable {
 		if ctx.Err() == nil {
@@ -82,7 +83,7 @@ func (r *Reader) step(ctx context.Context, key string) {
 		return
 	}
 	answer, err := r.read(key, status, header, body, sent)
-	answer.Seen = seen
+	answer.Seen, answer.SeenVersion = seen, version
 	violation := ""
 	if err != nil {
 		violation = fmt.Sprintf("%s: %v", key, err)
@@ -160,9 +161,13 @@ func (r *Reader) readBody(a Answer, body []byte) (Answer, error) {
 	a.Value = value
 	var meta struct {
 		VerifiedThrough *time.Time `json:"verifiedThrough"`
+		Version         string     `json:"version"`
 	}
 	if err := json.Unmarshal(fields["_meta"], &meta); err != nil {
 		return a, fmt.Errorf("the answer's _meta: %w: %.300s", err, fields["_meta"])
+	}
+	if a.Version, err = version(meta.Version); err != nil {
+		return a, err
 	}
 	if meta.VerifiedThrough == nil {
 		if !a.VerifiedThrough.IsZero() {
@@ -175,6 +180,23 @@ func (r *Reader) readBody(a Answer, body []byte) (Answer, error) {
 		a.VerifiedThrough = *meta.VerifiedThrough
 	}
 	return a, nil
+}
+
+// version reads generation.partition.offset.n; "" is not known.
+func version(text string) (v Version, err error) {
+	if text == "" {
+		return v, nil
+	}
+	parts := strings.Split(text, ".")
+	if len(parts) != len(v) {
+		return v, fmt.Errorf("the version is %q", text)
+	}
+	for i, part := range parts {
+		if v[i], err = strconv.ParseInt(part, 10, 64); err != nil {
+			return v, fmt.Errorf("the version is %q", text)
+		}
+	}
+	return v, nil
 }
 
 // integer reads 12, "12" and "12.00".

@@ -112,9 +112,9 @@ type Shared struct {
 	err error
 }
 
-// Main runs the tests, removes the server, and fails when goroutines are left. It gives the
+// Main runs the tests (m is a *testing.M, or what runs one), removes the server, and fails when goroutines are left. It gives the
 // exit code.
-func (s *Shared) Main(m *testing.M, options ...goleak.Option) int {
+func (s *Shared) Main(m interface{ Run() int }, options ...goleak.Option) int {
 	code := m.Run()
 	if err := s.stop(); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, "stop the shared Postgres server:", err)
