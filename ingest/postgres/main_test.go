@@ -12,7 +12,6 @@ import (
 
 	"github.com/hamba/avro/v2"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"tributary/deploy/postgres/pgtest"
 	"tributary/ingest"
@@ -35,8 +34,6 @@ type recorder struct {
 	events    []recorded
 	durable   ingest.Resume
 	held      bool // Durable stays where it is
-	moved     chan struct{}
-	onChange  func(ingest.Change)
 }
 
 // A recorded event is a change or a mark.
@@ -45,7 +42,7 @@ type recorded struct {
 	mark   *ingest.Mark
 }
 
-func newRecorder() *recorder { return &recorder{moved: make(chan struct{}, 1)} }
+func newRecorder() *recorder { return &recorder{} }
 
 func (r *recorder) Contract(_ context.Context, c ingest.Contract) (ingest.SchemaIDs, error) {
 	r.mu.Lock()
@@ -66,10 +63,7 @@ func (r *recorder) Contract(_ context.Context, c ingest.Contract) (ingest.Schema
 func (r *recorder) Change(_ context.Context, c ingest.Change) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.add(recorded{change: &c})
-	if r.onChange != nil {
-		r.onChange(c)
-	}
+	r.events = append(r.events, recorded{change: &c})
 	return nil
 }
 
@@ -79,16 +73,8 @@ func (r *recorder) Mark(_ context.Context, m ingest.Mark) error {
 	if m.Resume != nil && !r.held {
 		r.durable = m.Resume
 	}
-	r.add(recorded{mark: &m})
+	r.events = append(r.events, recorded{mark: &m})
 	return nil
-}
-
-func (r *recorder) add(e recorded) {
-	r.events = append(r.events, e)
-	select {
-	case r.moved <- struct{}{}:
-	default:
-	}
 }
 
 func (r *recorder) Durable() ingest.Resume {
@@ -117,11 +103,11 @@ func (r *recorder) changes() []ingest.Change {
 // until waits for a condition over what came.
 func (r *recorder) until(t testing.TB, what string, done func([]recorded) bool) {
 	t.Helper()
-	deadline := time.After(patience)
+	deadline, tick := time.After(patience), time.NewTicker(10*time.Millisecond)
+	defer tick.Stop()
 	for !done(r.all()) {
 		select {
-		case <-r.moved:
-		case <-time.After(50 * time.Millisecond):
+		case <-tick.C:
 		case <-deadline:
 			t.Fatalf("%s did not come in %v; %d events came", what, patience, len(r.all()))
 		}
@@ -284,13 +270,4 @@ func (f *fixture) stream(from ingest.Resume, out ingest.Emitter) (stop func()) {
 	}
 	f.t.Cleanup(stop)
 	return stop
-}
-
-// pgCode is the SQLSTATE of an error, for tests that expect one.
-func pgCode(err error) string {
-	var e *pgconn.PgError
-	if errors.As(err, &e) {
-		return e.Code
-	}
-	return ""
 }

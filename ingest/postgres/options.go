@@ -16,6 +16,9 @@ type Tuning struct {
 	// StatusEvery is how often the server hears from us when nothing moves (5 s). It must stay
 	// well below the server's wal_sender_timeout.
 	StatusEvery time.Duration
+	// SlotPatience is how long a slot in use is waited for: after a crash of ours the server
+	// needs a moment to see that our connection is gone (2 s).
+	SlotPatience time.Duration
 	// SlabBytes is the size of the chunks that rows are encoded into (256 KiB).
 	SlabBytes int
 }
@@ -34,6 +37,9 @@ func (t *Tuning) EnsureDefaults() {
 	if t.StatusEvery == 0 {
 		t.StatusEvery = 5 * time.Second
 	}
+	if t.SlotPatience == 0 {
+		t.SlotPatience = 2 * time.Second
+	}
 	if t.SlabBytes == 0 {
 		t.SlabBytes = 256 << 10
 	}
@@ -48,8 +54,8 @@ func (t *Tuning) Validate() error {
 	if t.RangePages < 1 {
 		errs = append(errs, errors.New("RangePages must be at least 1"))
 	}
-	if t.WatermarkEvery < 0 || t.StatusEvery < 0 {
-		errs = append(errs, errors.New("WatermarkEvery and StatusEvery must not be negative"))
+	if t.WatermarkEvery < 0 || t.StatusEvery < 0 || t.SlotPatience < 0 {
+		errs = append(errs, errors.New("WatermarkEvery, StatusEvery and SlotPatience must not be negative"))
 	}
 	if t.SlabBytes < 1<<10 {
 		errs = append(errs, errors.New("SlabBytes must be at least 1024"))

@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
+
+	"tributary/ingest"
 )
 
 // A relation is a table as the change stream describes it.
@@ -69,6 +71,10 @@ func (st *stream) compileRelation(ctx context.Context, index int, r *relationMes
 	return rel, nil
 }
 
+// errKeyGone is returned for changes from a time when their table had no key. No later mend gives
+// them one, so only a new snapshot leads on; Discover asks the owner for the key before it.
+var errKeyGone = fmt.Errorf("the table had lost its primary key when it was changed: %w", ingest.ErrPositionLost)
+
 // keyOf sets the key of a shape whose columns come from a Relation message: the columns of the
 // replica identity; with FULL, where all columns are, the primary key if there is one.
 func (s *shape) keyOf(ctx context.Context, conn *pgx.Conn, identity byte) error {
@@ -92,8 +98,7 @@ func (s *shape) keyOf(ctx context.Context, conn *pgx.Conn, identity byte) error 
 			}
 		}
 		if len(names) == 0 {
-			return &fault{Subject: qualified(s.schema, s.table), Problem: "it has lost its primary key, so changes do not say of which row",
-				Mend: fmt.Sprintf("ALTER TABLE %s ADD PRIMARY KEY (…);", qualified(s.schema, s.table))}
+			return errKeyGone
 		}
 	}
 	s.setKey(names)

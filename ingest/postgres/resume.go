@@ -20,10 +20,8 @@ type cursor struct {
 
 // append adds the text form to dst.
 func (c cursor) append(dst []byte) []byte {
-	dst = strconv.AppendUint(dst, uint64(c.lsn)>>32, 16)
-	dst = append(dst, '/')
-	dst = strconv.AppendUint(dst, uint64(uint32(c.lsn)), 16)
-	dst = append(append(append(dst, '@'), c.system...), '/')
+	dst = append(append(dst, c.lsn.String()...), '@')
+	dst = append(append(dst, c.system...), '/')
 	return strconv.AppendInt(dst, int64(c.timeline), 10)
 }
 

@@ -14,7 +14,6 @@ import (
 const (
 	closeTimeout = 2 * time.Second        // for a connection's goodbye
 	pollEvery    = 100 * time.Millisecond // of what the server does not tell
-	slotPatience = 2 * time.Second        // for a predecessor's connection to end
 )
 
 // slotState is our slot as the server has it.
@@ -56,14 +55,13 @@ func (s *source) readSlot(ctx context.Context, conn *pgx.Conn) (st slotState, er
 	return st, nil
 }
 
-// readFreeSlot reads the slot and gives one who is just leaving it a moment: after a crash of
-// ours, the server needs one to see that our connection is gone.
+// readFreeSlot reads the slot and gives one who is just leaving it a moment.
 func (s *source) readFreeSlot(ctx context.Context, conn *pgx.Conn) (slotState, error) {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for begun := time.Now(); ; {
 		st, err := s.readSlot(ctx, conn)
-		if err != nil || !st.active || time.Since(begun) > slotPatience {
+		if err != nil || !st.active || time.Since(begun) > s.tuning.SlotPatience {
 			return st, err
 		}
 		select {

@@ -42,6 +42,7 @@ func (r *recorder) state(t *testing.T, key string) map[string]string {
 // TestSnapshotUnderLoadMeetsTheStream reads ranges in parallel while rows are written, moved and
 // deleted, and compares what comes of snapshot and stream with the table.
 func TestSnapshotUnderLoadMeetsTheStream(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, `CREATE TABLE t (id int PRIMARY KEY, n int, pad text);
 		INSERT INTO t SELECT i, 0, repeat('x', 200) FROM generate_series(1, 3000) i;
 		CREATE TABLE empty (id int PRIMARY KEY)`, "t=t", "empty=empty")
@@ -107,6 +108,7 @@ func (f *fixture) churn(w int, stopped *atomic.Bool) {
 }
 
 func TestRepeatedSnapshotStandsBehindTheGivenPosition(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, `CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY); INSERT INTO b VALUES (1), (2)`, "a=a", "b=b")
 	rec := newRecorder()
 	f.source.system.Streams = f.source.system.Streams[:1]
@@ -133,6 +135,7 @@ func TestRepeatedSnapshotStandsBehindTheGivenPosition(t *testing.T) {
 // TestRewrittenTableIsTakenAgain rewrites a table between the export of a snapshot and its
 // reading: the snapshot would see no rows, so it must fail.
 func TestRewrittenTableIsTakenAgain(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, `CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY, n int); INSERT INTO a VALUES (1); INSERT INTO b VALUES (1, 1)`, "a=a", "b=b")
 	rewriter := &rewritingEmitter{recorder: newRecorder(), f: f}
 	_, err := f.source.Snapshot(t.Context(), ingest.SnapshotRequest{First: true, Streams: []int{0, 1}}, rewriter)
@@ -159,6 +162,7 @@ func (r *rewritingEmitter) Contract(ctx context.Context, c ingest.Contract) (ing
 }
 
 func TestSplitCopyText(t *testing.T) {
+	t.Parallel()
 	r := &rowReader{tuple: make(tuple, 4)}
 	if err := r.split([]byte(`a\tb` + "\t" + `\N` + "\t\t" + `\\N\n\r\b\f\v`)); err != nil {
 		t.Fatal(err)

@@ -1,15 +1,19 @@
 package postgres
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
+
+	"tributary/deploy/postgres/pgtest"
 )
 
 // big makes a value that is kept out of line and does not compress away.
 const big = `CREATE FUNCTION big(seed int) RETURNS text LANGUAGE sql AS $$ SELECT string_agg(md5((seed * 1000 + i)::text), '') FROM generate_series(1, 400) i $$;`
 
 func TestUnchangedToastIsReadAgain(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, big+`CREATE TABLE t (id int PRIMARY KEY, n int, body text, more text);
 		CREATE TABLE whole (id int PRIMARY KEY, n int, body text); ALTER TABLE whole REPLICA IDENTITY FULL;
 		INSERT INTO t VALUES (1, 1, big(1), big(2)); INSERT INTO whole VALUES (1, 1, big(1))`, "t=t", "whole=whole")
@@ -58,6 +62,7 @@ func text(t *testing.T, f *fixture, expr string) (s string) {
 // TestToastConverges updates rows with out-of-line values at random, with a stream that runs
 // behind, and compares the last state of every key with the table.
 func TestToastConverges(t *testing.T) {
+	t.Parallel()
 	r := random(t)
 	f := newFixture(t, big+`CREATE TABLE t (id int PRIMARY KEY, n int, body text, more text)`, "t=t")
 	rec := newRecorder()
@@ -116,4 +121,39 @@ func pointer(s *string) string {
 		return "-"
 	}
 	return short(*s)
+}
+
+// TestRereadWaitsUntilTheTransactionIsVisible holds a transaction between its commit record,
+// which is decoded at once, and its visibility: a commit that waits for a standby is there.
+func TestRereadWaitsUntilTheTransactionIsVisible(t *testing.T) {
+	t.Parallel()
+	srv := pgtest.Start(t)
+	f := fixtureOn(t, pgtest.Database(t, srv), big+`CREATE TABLE t (id int PRIMARY KEY, n int, body text); INSERT INTO t VALUES (1, 1, big(1))`, "t=t")
+	rec := newRecorder()
+	f.stream(f.first(rec), rec)
+	writer := fixtureOn(t, f.url, `SET synchronous_commit = on`, "t=t")
+	want := short(text(t, f, "big(2)"))
+	f.exec(`ALTER SYSTEM SET synchronous_standby_names = 'nobody'`)
+	f.exec(`SELECT pg_reload_conf()`)
+	committed := make(chan error, 1)
+	go func() {
+		committed <- writer.conn.PgConn().Exec(context.Background(), `SELECT pg_sleep(0.1); BEGIN; UPDATE t SET body = big(2); UPDATE t SET n = 2; COMMIT`).Close()
+	}()
+	// The first change came, the second cannot be complete yet: let the re-read look a few times.
+	rec.untilChanges(t, 2)
+	for range 20 {
+		if n := len(rec.changes()); n != 2 {
+			t.Fatalf("%d changes came before the transaction was visible", n)
+		}
+		f.exec(`SELECT pg_sleep(0.01)`)
+	}
+	f.exec(`ALTER SYSTEM RESET synchronous_standby_names`)
+	f.exec(`SELECT pg_reload_conf()`)
+	if err := <-committed; err != nil {
+		t.Fatal(err)
+	}
+	row := flat(rec.decode(t, rec.untilChanges(t, 3)[2].Value)["after"]).(map[string]any)
+	if row["n"] != 2 || short(row["body"]) != want {
+		t.Errorf("the update came as n=%v body=%s, want body=%s", row["n"], short(row["body"]), want)
+	}
 }

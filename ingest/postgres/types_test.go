@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -201,8 +202,12 @@ const typeSetup = `
 // with each other and with what the server prints. The database's own settings are bad on
 // purpose: sessions must pin theirs.
 func TestTypes(t *testing.T) {
+	t.Parallel()
 	r := random(t)
 	cases := typeCases()
+	if serverVersion(t) < 14 { // numeric has no infinity there
+		cases = slices.DeleteFunc(cases, func(c typeCase) bool { return c.sql == "numeric" })
+	}
 	var columns, streams []string
 	columns = append(columns, "id int PRIMARY KEY")
 	for i, c := range cases {
