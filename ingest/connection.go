@@ -26,6 +26,15 @@ type Config struct {
 	Dir        string // for scratch files
 	Log        zerolog.Logger
 	Meter      Meter
+	Observer   Observer
+}
+
+// An Observer hears how the connection fares. Its methods do not block.
+type Observer interface {
+	// Connected says that the source has answered, and what it says of the streams.
+	Connected(contracts []Contract)
+	// Interrupted says that a session has ended in an error; it is called for each one.
+	Interrupted()
 }
 
 // StateFrames are the frames of the state topics that ingest writes.

@@ -34,6 +34,9 @@ func Run(ctx context.Context, cfg Config) error {
 				cfg.Meter.Failed(s.ID())
 			}
 		}
+		if cfg.Observer != nil {
+			cfg.Observer.Interrupted()
+		}
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
@@ -54,6 +57,9 @@ func session(ctx context.Context, cfg Config) error {
 	contracts, err := source.Discover(ctx)
 	if err != nil {
 		return err
+	}
+	if cfg.Observer != nil {
+		cfg.Observer.Connected(contracts)
 	}
 	cl, err := producer(ctx, cfg)
 	if err != nil {

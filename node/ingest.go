@@ -28,7 +28,7 @@ func (n *node) startIngest(ctx context.Context, g *errgroup.Group) error {
 		}
 		cfg := ingest.Config{Names: n.names, System: sys, Partitions: n.partitions, Cluster: n.cluster, Requests: n.requests, Registry: n.registry,
 			State: ingest.StateFrames{Positions: n.frames.positions, Claims: n.frames.claims},
-			Open:  open, Dir: scratch, Log: n.Log, Meter: &ingestMeter{n.recorder, sys.Name}}
+			Open:  open, Dir: scratch, Log: n.Log, Meter: &ingestMeter{n.recorder, sys.Name}, Observer: n.watch.of(sys)}
 		g.Go(func() error { return ingest.Run(ctx, cfg) })
 	}
 	return nil

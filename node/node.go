@@ -37,6 +37,7 @@ type node struct {
 	metrics     *prometheus.Registry
 	repaired    prometheus.Counter
 	tracker     *freshness.Tracker
+	watch       *watch
 	old         *oldViews // answers until the views derived anew have caught up; nil otherwise
 	ready       *readiness
 	addrs       Addrs // as they came to be
@@ -67,6 +68,7 @@ func Run(ctx context.Context, o Options) error {
 		n.generations[e.Name] = 1
 	}
 	n.tracker = freshness.New(o.Mesh, n.partitions, time.Now)
+	n.watch = newWatch(o.Mesh, o.Log)
 	// Brokers outlive everything that writes to them.
 	broker, err := n.startBroker()
 	if err != nil {

@@ -1,0 +1,184 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/errgroup"
+
+	"tributary/ingest"
+	"tributary/mesh"
+	"tributary/schemas"
+	"tributary/serve/freshness"
+	"tributary/topics"
+)
+
+// A watch knows how the streams of the mesh fare: what state.positions says of them, whoever
+// captures them, and what the connections of this process say. It tells the trackers, so that
+// answers carry the right state.
+type watch struct {
+	mesh *mesh.Mesh
+	log  zerolog.Logger
+
+	mu        sync.Mutex // protects what is below
+	positions map[topics.PositionKey]topics.PositionRecord
+	down      map[string]time.Time // by system; since when its connection is interrupted
+	estimates map[string]int64     // by stream: the source's guess of its rows
+	tallies   map[tallyKey]tally
+	trackers  []*freshness.Tracker
+}
+
+func newWatch(m *mesh.Mesh, log zerolog.Logger) *watch {
+	return &watch{mesh: m, log: log, positions: map[topics.PositionKey]topics.PositionRecord{}, down: map[string]time.Time{},
+		estimates: map[string]int64{}, tallies: map[tallyKey]tally{}}
+}
+
+// tell gives a tracker all that is known and becomes known of the streams.
+func (w *watch) tell(t *freshness.Tracker) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.trackers = append(w.trackers, t)
+	for _, sys := range w.mesh.Systems {
+		w.changed(sys)
+	}
+}
+
+// changed tells the trackers of a system's streams. The caller holds the lock.
+func (w *watch) changed(sys *mesh.System) {
+	for _, s := range sys.Streams {
+		status := w.status(s)
+		for _, t := range w.trackers {
+			if t.StreamStatus(s.ID()) != status {
+				t.SetStream(s.ID(), status)
+			}
+		}
+	}
+}
+
+// status of a stream. Snapshotting holds on until the stream is verified for the first time:
+// the rows of a snapshot that is complete may still be on their way.
+func (w *watch) status(s *mesh.Stream) freshness.StreamStatus {
+	position := w.positions[topics.PositionKey{System: s.System.Name, Stream: s.Name}]
+	status := freshness.StreamStatus{Snapshotting: position.Snapshot != topics.SnapshotNone, DownSince: w.down[s.System.Name]}
+	for _, t := range w.tallies {
+		status.DeadLetters += t.held[s.ID()]
+		status.Unplaced += t.unplaced[s.ID()]
+	}
+	return status
+}
+
+// position gives the newest record of a stream and the source's guess of its rows, −1 unknown.
+func (w *watch) position(s *mesh.Stream) (rec topics.PositionRecord, known bool, estimate int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	rec, known = w.positions[topics.PositionKey{System: s.System.Name, Stream: s.Name}]
+	estimate, ok := w.estimates[s.ID()]
+	if !ok {
+		estimate = -1
+	}
+	return rec, known, estimate
+}
+
+// startWatch follows state.positions.
+func (n *node) startWatch(ctx context.Context, g *errgroup.Group) error {
+	cl, err := n.cluster.Client(
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{n.names.Positions(): {0: kgo.NewOffset().AtStart()}}),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	if err != nil {
+		return err
+	}
+	n.watch.tell(n.tracker)
+	g.Go(func() error {
+		defer cl.Close()
+		for {
+			fetches := cl.PollFetches(ctx)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err := n.watch.take(fetches); err != nil {
+				n.Log.Error().Err(err).Msg("positions of streams cannot be read; the status lacks them")
+			}
+		}
+	})
+	return nil
+}
+
+// take notes position records.
+func (w *watch) take(fetches kgo.Fetches) error {
+	news := map[topics.PositionKey]topics.PositionRecord{}
+	var fault error
+	fetches.EachRecord(func(r *kgo.Record) {
+		_, key, err := schemas.Unframe(r.Key)
+		if err != nil || r.Value == nil {
+			return // nothing that ingest writes
+		}
+		_, value, err := schemas.Unframe(r.Value)
+		if err != nil {
+			fault = err
+			return
+		}
+		k, p, err := topics.DecodePosition(key, value)
+		if err != nil {
+			fault = fmt.Errorf("%s offset %d: %w", r.Topic, r.Offset, err)
+			return
+		}
+		news[k] = p
+	})
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	maps.Copy(w.positions, news)
+	for _, sys := range w.mesh.Systems {
+		w.changed(sys)
+	}
+	return fault
+}
+
+// A connectionWatch hears of one system's connection. It implements ingest.Observer.
+type connectionWatch struct {
+	watch  *watch
+	system *mesh.System
+}
+
+func (w *watch) of(sys *mesh.System) connectionWatch { return connectionWatch{w, sys} }
+
+// Connected implements ingest.Observer.
+func (c connectionWatch) Connected(contracts []ingest.Contract) {
+	w := c.watch
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.down, c.system.Name)
+	for _, con := range contracts {
+		if con.EstimatedRows >= 0 {
+			w.estimates[c.system.Streams[con.Stream].ID()] = con.EstimatedRows
+		}
+	}
+	w.changed(c.system)
+}
+
+// Interrupted implements ingest.Observer.
+func (c connectionWatch) Interrupted() {
+	w := c.watch
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, down := w.down[c.system.Name]; !down {
+		w.down[c.system.Name] = time.Now()
+	}
+	w.changed(c.system)
+}
+
+// A tallyKey names a partition of an entity's contributions.
+type tallyKey struct {
+	entity    string
+	partition int32
+}
+
+// A tally is what resolve counts in a partition.
+type tally struct {
+	incomplete, conflicts int64
+	held, unplaced        map[string]int64 // by stream
+}
