@@ -14,21 +14,28 @@ type StatusProvider interface {
 	Status(ctx context.Context) (Status, error)
 }
 
-// Status is the answer of /v1/_status.
+// Status is the answer of /v1/_status. What is not known is null, never 0.
 type Status struct {
 	Mesh    string         `json:"mesh"`
+	Broker  *Broker        `json:"broker"` // null unless it is embedded
 	Streams []StreamStatus `json:"streams"`
 	Views   []ViewStatus   `json:"views"`
 }
 
-// Lag is how far something is behind; what is unknown is null, never 0.
+// Broker is how full the embedded broker is: records, live and dead, against the stated limit.
+type Broker struct {
+	Records int64 `json:"records"`
+	Limit   int64 `json:"limit"`
+}
+
+// Lag is how far something is behind.
 type Lag struct {
 	Records *int64 `json:"records"`
 	Bytes   *int64 `json:"bytes"`
 	Ms      *int64 `json:"ms"`
 }
 
-// StreamStatus is one stream.
+// StreamStatus is one stream. Its lag is of capture in time, and of normalize in records.
 type StreamStatus struct {
 	Name            string     `json:"name"`
 	State           string     `json:"state"`
@@ -37,9 +44,25 @@ type StreamStatus struct {
 	Lag             Lag        `json:"lag"`
 	DeadLetters     int64      `json:"deadLetters"`
 	DownSince       *time.Time `json:"downSince"`
+	Snapshot        *Snapshot  `json:"snapshot"`
+	// Position is the newest that the raw topic holds, in text form.
+	Position *string `json:"position"`
+	// Captured counts the records since the process began; Errors what failed.
+	Captured *int64 `json:"captured"`
+	Errors   *int64 `json:"errors"`
 }
 
-// ViewStatus is one view.
+// Snapshot is how far the snapshot of a stream's epoch has come.
+type Snapshot struct {
+	State string `json:"state"` // running or done
+	Epoch uint32 `json:"epoch"`
+	Rows  int64  `json:"rows"`
+	// Estimate is the source's own guess of the stream's rows.
+	Estimate *int64 `json:"estimate"`
+}
+
+// ViewStatus is one view. Its lag is of resolve and of the view's store in records, and behind
+// what has been captured in time.
 type ViewStatus struct {
 	Name            string     `json:"name"`
 	State           string     `json:"state"`
@@ -47,11 +70,14 @@ type ViewStatus struct {
 	StalenessMs     *int64     `json:"stalenessMs"`
 	Lag             Lag        `json:"lag"`
 	DeadLetters     int64      `json:"deadLetters"`
-	// Incomplete counts entities that wait for required fields; null: not known.
+	Rows            *int64     `json:"rows"`
+	// Incomplete counts entities that wait for required fields.
 	Incomplete *int64 `json:"incomplete"`
+	// Conflicts counts those that are open.
+	Conflicts *int64 `json:"conflicts"`
 }
 
-// FromTracker is the status as far as a tracker knows it: all but lag.
+// FromTracker is the status as far as a tracker knows it.
 type FromTracker struct {
 	Mesh     string
 	Entities []string
