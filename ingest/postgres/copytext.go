@@ -68,10 +68,7 @@ func (r *rowReader) row(line []byte) error {
 		return fmt.Errorf("%s: %w", r.encoder.subject, err)
 	}
 	sn := r.snapshot
-	ev := event{op: ingest.OpRead, after: r.tuple, now: r.now()}
-	if sn.minor == 0 {
-		ev.lsn = sn.major.Uint64()
-	}
+	ev := event{op: ingest.OpRead, after: r.tuple, lsn: sn.lsn, now: r.now()}
 	c, err := encodeChange(r.encoder, r.slab, &ev, r.tuple, &sn.at)
 	if err != nil {
 		return err

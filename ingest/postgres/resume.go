@@ -44,4 +44,9 @@ func parseResume(r ingest.Resume) (cursor, error) {
 	return cursor{lsn: lsn, system: system, timeline: int32(tl)}, nil
 }
 
+// before is the major coordinate of a place where a stream goes on, as long as no commit behind it
+// was delivered. A commit record may begin right at that place, so the place itself is its; one
+// less is beyond all that was delivered and below all that will come.
+func before(lsn pglogrepl.LSN) uint64 { return uint64(lsn) - 1 }
+
 func (c *cursor) setLSN(lsn uint64) { c.lsn = pglogrepl.LSN(lsn) }

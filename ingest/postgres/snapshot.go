@@ -21,6 +21,7 @@ type snapshot struct {
 	tables []snapshotTable
 	major  topics.Major
 	minor  uint64
+	lsn    uint64 // where the stream begins behind a first snapshot; 0 for a repeated one
 	at     moment
 }
 
@@ -75,7 +76,8 @@ func (s *source) Snapshot(ctx context.Context, req ingest.SnapshotRequest, out i
 		return nil, err
 	}
 	defer closeConn(ctx, b.conn)
-	snap.name, snap.major, snap.minor, snap.at.snapshot = b.snapshot, topics.MajorOf(uint64(b.start.lsn)), 0, "true"
+	snap.name, snap.lsn, snap.minor, snap.at.snapshot = b.snapshot, uint64(b.start.lsn), 0, "true"
+	snap.major = topics.MajorOf(before(b.start.lsn))
 	if err := snap.read(ctx, side, in, req.Streams); err != nil {
 		return nil, err
 	}

@@ -65,9 +65,7 @@ func (s *source) Stream(ctx context.Context, from ingest.Resume, out ingest.Emit
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.subject(), err)
 	}
-	// Until a commit is delivered, the major coordinate is one that no commit has: beyond those
-	// delivered before, below those to come.
-	st := &stream{source: s, out: out, at: at, major: topics.MajorOf(uint64(at.lsn) - 1), relations: map[uint32]*relation{}, wake: make(chan struct{}, 1),
+	st := &stream{source: s, out: out, at: at, major: topics.MajorOf(before(at.lsn)), relations: map[uint32]*relation{}, wake: make(chan struct{}, 1),
 		slab: &slab{size: s.tuning.SlabBytes}}
 	defer st.close(ctx)
 	if err := st.start(ctx); err != nil {

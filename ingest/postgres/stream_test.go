@@ -33,6 +33,10 @@ func TestSnapshotThenStream(t *testing.T) {
 	f.stream(resume, rec)
 	f.exec(`INSERT INTO mara VALUES (3, 'three')`)
 	f.exec(`BEGIN; UPDATE mara SET name = 'uno' WHERE id = 1; UPDATE mara SET id = 20 WHERE id = 2; DELETE FROM mara WHERE id = 3; COMMIT`)
+	read := rec.changes()[0].Major
+	if cur, err := parseResume(resume); err != nil || read.Uint64() != uint64(cur.lsn)-1 {
+		t.Errorf("rows stand at %x, the stream begins at %s: a commit right there must come behind them", read, resume)
+	}
 	changes := rec.untilChanges(t, 7)[2:]
 	wantTexts(t, texts(t, rec, changes), []string{
 		"c map[id:3] → map[id:3 name:three]",
