@@ -39,6 +39,9 @@ func (n *node) startServing(ctx context.Context, g *errgroup.Group) error {
 		Generation: n.generation, Partitions: n.partitions, MaxOutage: n.Mesh.MaxOutage, Log: n.Log,
 		Applied: n.applied, Failed: func(error) { n.recorder.Series(topics.SeriesKey{Stage: topics.StageSink}).Error() }}
 	g.Go(func() error { return sink.Run(ctx) })
+	if err := n.startWatch(ctx, g); err != nil {
+		return err
+	}
 	return n.startGateway(ctx, g)
 }
 
@@ -124,6 +127,7 @@ func (n *node) openOld(ctx context.Context, name string) error {
 		}
 	}
 	n.old = &oldViews{name: name, store: old, tracker: tracker}
+	n.watch.tell(tracker)
 	return nil
 }
 
@@ -182,7 +186,8 @@ func (n *node) startGateway(ctx context.Context, g *errgroup.Group) error {
 }
 
 func (n *node) gatewayOptions(store views.Store, tracker *freshness.Tracker) serve.Options {
-	return serve.Options{Mesh: n.Mesh, Store: store, Freshness: tracker, Ready: n.ready.Ready, Registerer: n.metrics, Log: n.Log}
+	return serve.Options{Mesh: n.Mesh, Store: store, Freshness: tracker, Ready: n.ready.Ready, Registerer: n.metrics, Log: n.Log,
+		Status: n.statusOf(store, tracker)}
 }
 
 // A front hands requests to the gateway that answers now.

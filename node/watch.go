@@ -182,3 +182,19 @@ type tally struct {
 	incomplete, conflicts int64
 	held, unplaced        map[string]int64 // by stream
 }
+
+// tallied sums what is counted of an entity over its partitions; nil where one is not known.
+func (w *watch) tallied(entity string, partitions int32) (incomplete, conflicts *int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	incomplete, conflicts = new(int64), new(int64)
+	for p := range partitions {
+		t, ok := w.tallies[tallyKey{entity, p}]
+		if !ok {
+			return nil, nil
+		}
+		*incomplete += t.incomplete
+		*conflicts += t.conflicts
+	}
+	return incomplete, conflicts
+}
