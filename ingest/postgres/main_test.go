@@ -24,7 +24,7 @@ var pg pgtest.Shared
 func TestMain(m *testing.M) { os.Exit(pg.Main(m)) }
 
 // patience bounds every wait of a test.
-const patience = 20 * time.Second
+const patience = 45 * time.Second
 
 // A recorder is an Emitter that keeps what it is given, in order.
 type recorder struct {
