@@ -29,7 +29,7 @@ func (n *node) stage(name, subject string, generation uint32) *processors.Stage 
 	base := fmt.Sprintf("%s.%s.%s.g%d", n.Mesh.Name, name, subject, generation)
 	return &processors.Stage{
 		Name: name, Subject: subject, Group: base, TxnID: base + "." + n.Instance,
-		Cluster: n.cluster, Follower: n.follower, Names: n.names, Claims: n.frames.claims, Log: n.Log,
+		Cluster: n.cluster, Follower: n.follower, Requests: n.requests, Names: n.names, Claims: n.frames.claims, Log: n.Log,
 	}
 }
 

@@ -20,16 +20,24 @@ type Worker interface {
 	// Begin gives the input offset to start at; −1 means the group's. applied says that the
 	// results of everything in front of it are committed.
 	Begin() (at int64, applied bool)
-	// Apply takes the next records of the partition, control records left out, up to the offset
-	// next. It gives the offset below which everything is applied and its results are in out, or
-	// −1 while that cannot be said.
-	Apply(ctx context.Context, records []*kgo.Record, next int64, out *Output) (through int64, err error)
+	// Apply takes what was polled of the partition. It gives the offset below which everything is
+	// applied and its results are in out, or −1 while that cannot be said.
+	Apply(ctx context.Context, b Batch, out *Output) (through int64, err error)
+	// Pending says that Apply has more to do although nothing is polled.
+	Pending() bool
 	// Reached says that the frontier of streams has moved; a claim follows in the same transaction.
 	Reached(ctx context.Context, moved map[string]topics.Watermark, out *Output) error
 	// Committed says that the transaction with all of out has committed; ends are behind what
 	// was written.
 	Committed(ends *topics.Ends) error
 	Close() error
+}
+
+// A Batch is what was polled of one partition.
+type Batch struct {
+	Records []*kgo.Record // without control records; may be empty
+	Next    int64         // offset behind what was polled; −1: nothing was
+	End     int64         // the partition's last stable offset
 }
 
 // A Stage consumes one topic.
@@ -52,6 +60,7 @@ type Stage struct {
 
 	Cluster  *topics.Cluster
 	Follower *topics.Follower
+	Requests *topics.Requests
 	Names    topics.Names
 	Claims   topics.Frame
 	Log      zerolog.Logger
@@ -104,7 +113,7 @@ type session struct {
 	mu       sync.Mutex // protects arrived and left, which callbacks fill while the loop polls
 	arrived  map[int32]*assignment
 	assigned map[int32]*assignment
-	out      *Output
+	ended    map[string]bool // requests that were carried out, until the follower knows
 }
 
 // An assignment is an input partition with its worker and frontier.
@@ -121,6 +130,7 @@ func (s *Stage) session(ctx context.Context) (err error) {
 	if err := s.Follower.Sync(ctx); err != nil { // claims before data (I4)
 		return err
 	}
+	defer s.Requests.Watch(ss.rouse)()
 	ss.txn, err = kgo.NewGroupTransactSession(s.Cluster.Options(
 		kgo.ConsumerGroup(s.Group), kgo.ConsumeTopics(s.Input), kgo.TransactionalID(s.TxnID),
 		kgo.TransactionTimeout(10*time.Second),
@@ -174,13 +184,29 @@ func (s *session) open(ctx context.Context, p int32) (*assignment, error) {
 	if a.worker, err = s.Open(ctx, p); err != nil {
 		return nil, fmt.Errorf("%s %s partition %d: %w", s.Name, s.Subject, p, err)
 	}
-	s.Follower.Add(a.frontier, func() {
-		select {
-		case s.wake <- struct{}{}:
-		default:
-		}
-	})
+	// What a predecessor of this partition carried out is known before anything is carried out.
+	if err := s.Requests.Sync(ctx); err != nil {
+		return nil, errors.Join(err, a.worker.Close())
+	}
+	s.Follower.Add(a.frontier, s.rouse)
 	return a, nil
+}
+
+// rouse ends the poll under way, or the next one.
+func (s *session) rouse() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (s *session) pending() bool {
+	for _, a := range s.assigned {
+		if a.worker.Pending() {
+			return true
+		}
+	}
+	return false
 }
 
 // gone closes the workers of partitions that were revoked or lost.
@@ -222,6 +248,9 @@ func (s *session) close() error {
 func (s *session) loop(ctx context.Context) error {
 	for {
 		s.txn.AllowRebalance()
+		if s.pending() {
+			s.rouse()
+		}
 		fetches := topics.Poll(ctx, s.wake, s.txn.PollRecords, maxPoll)
 		if ctx.Err() != nil {
 			return ctx.Err()

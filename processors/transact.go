@@ -25,6 +25,12 @@ func (o *Output) Add(topic string, partition int32, key, value []byte, headers .
 	o.records = append(o.records, &kgo.Record{Topic: topic, Partition: partition, Key: key, Value: value, Headers: headers})
 }
 
+// Len is the number of records gathered so far.
+func (o *Output) Len() int { return len(o.records) }
+
+// Since gives the records that were gathered since Len was n.
+func (o *Output) Since(n int) []*kgo.Record { return o.records[n:] }
+
 // transact applies what was polled, forwards watermarks and commits it all (I14).
 func (s *session) transact(ctx context.Context, fetches kgo.Fetches) error {
 	out := &Output{}
@@ -41,7 +47,11 @@ func (s *session) transact(ctx context.Context, fetches kgo.Fetches) error {
 			moved[a] = m
 		}
 	}
-	if len(counts) == 0 && len(moved) == 0 {
+	carried, err := s.carry(ctx, out)
+	if err != nil {
+		return err
+	}
+	if len(counts) == 0 && len(moved) == 0 && len(out.records) == 0 {
 		return nil
 	}
 	if err := s.txn.Begin(); err != nil {
@@ -52,6 +62,11 @@ func (s *session) transact(ctx context.Context, fetches kgo.Fetches) error {
 	}
 	if err := s.produce(ctx, s.claims(moved), false); err != nil {
 		return errors.Join(err, s.abort(ctx))
+	}
+	if carried {
+		if err := s.stillMember(ctx); err != nil {
+			return errors.Join(err, s.abort(ctx))
+		}
 	}
 	committed, err := s.txn.End(ctx, kgo.TryCommit)
 	if err != nil {
@@ -68,33 +83,43 @@ type count struct{ records, bytes, lag int64 }
 
 func (s *session) apply(ctx context.Context, fetches kgo.Fetches, out *Output) (map[*assignment]count, error) {
 	counts := map[*assignment]count{}
+	done := map[*assignment]bool{}
 	var fault error
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
 		a := s.assigned[p.Partition]
 		if a == nil || len(p.Records) == 0 || fault != nil {
 			return
 		}
-		data := p.Records[:0]
-		next, bytes := p.Records[len(p.Records)-1].Offset+1, int64(0)
+		done[a] = true
+		b := Batch{Records: p.Records[:0], Next: p.Records[len(p.Records)-1].Offset + 1, End: p.LastStableOffset}
+		bytes := int64(0)
 		for _, r := range p.Records {
 			if !r.Attrs.IsControl() {
-				data = append(data, r)
+				b.Records = append(b.Records, r)
 				bytes += int64(len(r.Key) + len(r.Value))
 			}
 		}
-		through, err := a.worker.Apply(ctx, data, next, out)
-		if err != nil {
-			fault = fmt.Errorf("%s %s partition %d: %w", s.Name, s.Subject, p.Partition, err)
-			return
-		}
-		if through >= 0 {
-			a.through = through
-		}
-		if len(data) > 0 {
-			counts[a] = count{int64(len(data)), bytes, max(0, p.LastStableOffset-next)}
+		if fault = s.applyTo(ctx, a, b, out); len(b.Records) > 0 {
+			counts[a] = count{int64(len(b.Records)), bytes, max(0, b.End-b.Next)}
 		}
 	})
+	for _, a := range s.assigned {
+		if fault == nil && !done[a] && a.worker.Pending() {
+			fault = s.applyTo(ctx, a, Batch{Next: -1}, out)
+		}
+	}
 	return counts, fault
+}
+
+func (s *session) applyTo(ctx context.Context, a *assignment, b Batch, out *Output) error {
+	through, err := a.worker.Apply(ctx, b, out)
+	if err != nil {
+		return fmt.Errorf("%s %s partition %d: %w", s.Name, s.Subject, a.partition, err)
+	}
+	if through >= 0 {
+		a.through = through
+	}
+	return nil
 }
 
 // produce sends records; wait says to await their offsets, which claims need.

@@ -14,6 +14,12 @@ const (
 	HeaderReplayCount = "tributary-replay-count"
 	HeaderEntity      = "tributary-entity"
 	HeaderBlock       = "tributary-block"
+	// HeaderGeneration is the generation of the stage that wrote it, in decimal.
+	HeaderGeneration = "tributary-generation"
+	// HeaderUnplaced is there where it is not known which entity the row belongs to.
+	HeaderUnplaced = "tributary-unplaced"
+	// HeaderResolved makes a record the end of a dead letter: a Resolution.
+	HeaderResolved = "tributary-dlq-resolved"
 )
 
 // DeadLetter makes the dead letter of a record: the record whole, its headers, and those of

@@ -3,6 +3,7 @@ package topics
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -22,7 +23,18 @@ func (c *Cluster) ReadPartitionToEnd(ctx context.Context, topic string, partitio
 	return ends[partition], err
 }
 
+// ReadPartition reads one partition likewise from one offset up to, not including, another.
+func (c *Cluster) ReadPartition(ctx context.Context, topic string, partition int32, from, to int64, fn func(*kgo.Record) error) error {
+	_, err := c.read(ctx, topic, map[int32]int64{partition: from}, to, fn)
+	return err
+}
+
 func (c *Cluster) readToEnd(ctx context.Context, topic string, from map[int32]int64, fn func(*kgo.Record) error) (map[int32]int64, error) {
+	return c.read(ctx, topic, from, math.MaxInt64, fn)
+}
+
+// read reads up to the committed ends, or to limit where that comes before, and gives the ends.
+func (c *Cluster) read(ctx context.Context, topic string, from map[int32]int64, limit int64, fn func(*kgo.Record) error) (map[int32]int64, error) {
 	cl, err := c.Client(kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
 	if err != nil {
 		return nil, err
@@ -34,6 +46,7 @@ func (c *Cluster) readToEnd(ctx context.Context, topic string, from map[int32]in
 	}
 	todo := map[int32]kgo.Offset{}
 	for p, at := range from {
+		ends[p] = min(ends[p], limit)
 		if at < ends[p] {
 			todo[p] = kgo.NewOffset().At(at)
 		}

@@ -6,23 +6,26 @@ import (
 
 	"tributary/processors"
 	"tributary/schemas"
+	"tributary/topics"
 )
 
 // An entry says that a source row contributes to an entity, or that it is held there.
 type entry struct {
 	entity, block, id string
-	held              bool
+	letter            string // the dead letter that holds the row there; "" where it contributes
 }
 
+func (e entry) held() bool { return e.letter != "" }
+
 // Avro schema of the values of state.keys: what a source row contributed to last.
-const KeysSchema = `{"type":"record","name":"SourceRow","namespace":"tributary","fields":[{"name":"entries","type":{"type":"array","items":{"type":"record","name":"Entry","fields":[{"name":"entity","type":"string"},{"name":"block","type":"string"},{"name":"id","type":"string"},{"name":"held","type":"boolean"}]}}}]}`
+const KeysSchema = `{"type":"record","name":"SourceRow","namespace":"tributary","fields":[{"name":"entries","type":{"type":"array","items":{"type":"record","name":"Entry","fields":[{"name":"entity","type":"string"},{"name":"block","type":"string"},{"name":"id","type":"string"},{"name":"letter","type":"string"}]}}}]}`
 
 func appendEntries(dst []byte, entries []entry) []byte {
 	if len(entries) > 0 {
 		dst = schemas.AppendLong(dst, int64(len(entries)))
 		for _, e := range entries {
 			dst = schemas.AppendString(schemas.AppendString(schemas.AppendString(dst, e.entity), e.block), e.id)
-			dst = schemas.AppendBool(dst, e.held)
+			dst = schemas.AppendString(dst, e.letter)
 		}
 	}
 	return append(dst, 0)
@@ -32,7 +35,7 @@ func decodeEntries(body []byte) (out []entry, err error) {
 	r := schemas.NewReader(body)
 	for n := r.Long(); n > 0; n = r.Long() {
 		for ; n > 0 && r.Err() == nil; n-- {
-			out = append(out, entry{entity: r.String(), block: r.String(), id: r.String(), held: r.Bool()})
+			out = append(out, entry{entity: r.String(), block: r.String(), id: r.String(), letter: r.String()})
 		}
 	}
 	return out, r.Err()
@@ -60,11 +63,13 @@ func (w *worker) entries(key []byte) ([]entry, error) {
 	return entries, nil
 }
 
-// setEntries records what a source key contributes to from now on, where that differs.
-func (w *worker) setEntries(r *row, old, new []entry, out *processors.Output) error {
+// setEntries records what a source key contributes to from now on, where that differs, and how
+// the dead letters ended that hold it no longer.
+func (w *worker) setEntries(r *row, old, new []entry, how topics.Resolution, out *processors.Output) error {
 	if slices.Equal(old, new) {
 		return nil
 	}
+	w.resolve(r.record.Key, old, new, how, out)
 	key := w.space.Key(nil, []byte{spaceKeys}, r.key)
 	topic, partition := w.keysTopic(), w.space.Partition
 	if len(new) == 0 {

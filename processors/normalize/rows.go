@@ -3,7 +3,6 @@ package normalize
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -36,14 +35,14 @@ func (w *worker) changed(r *row, p *plan, out *processors.Output) error {
 			return err
 		}
 	}
-	return w.setEntries(r, old, now, out)
+	return w.setEntries(r, old, now, topics.LetterMended, out)
 }
 
 // contribute writes what the row says, and takes back what it said of another entity before.
 func (w *worker) contribute(r *row, b *blockPlan, old, now []entry, env *Envelope, out *processors.Output) []entry {
 	id := string(b.mapped.ID)
 	for _, e := range old {
-		if b.owns(e) && (e.held || e.id != id) {
+		if b.owns(e) && (e.held() || e.id != id) {
 			w.retract(r, b.target, e, why(e), out)
 		}
 	}
@@ -60,7 +59,7 @@ func (w *worker) contribute(r *row, b *blockPlan, old, now []entry, env *Envelop
 
 // why says why an entry is taken back by a good row.
 func why(e entry) string {
-	if e.held {
+	if e.held() {
 		return "mended"
 	}
 	return "moved"
@@ -87,7 +86,7 @@ func (b *blockPlan) owns(e entry) bool {
 // retract writes a null under a contribution's or a held mark's key.
 func (w *worker) retract(r *row, t *Target, e entry, reason string, out *processors.Output) {
 	kind := schemas.KindRow
-	if e.held {
+	if e.held() {
 		kind = schemas.KindHeld
 	}
 	out.Add(t.Topic, w.place(e.id), w.contributionKey(r, t, e.id, kind), nil,
@@ -132,70 +131,5 @@ func (w *worker) deleted(ctx context.Context, r *row, p *plan, out *processors.O
 		}
 		w.withdraw(r, b, old, id, "deleted", out)
 	}
-	return w.setEntries(r, old, nil, out)
-}
-
-// hold sends a row that violates its entity's types to the dead letters (I6). What it said last
-// stays; marks stand at the ids that it contributed to and at its new one (I10).
-func (w *worker) hold(r *row, b *blockPlan, old, now []entry, env *Envelope, v *Violation, out *processors.Output) ([]entry, error) {
-	id := w.deadLetter(r.record, b.target, v, out)
-	ids := []string{}
-	add := func(id string) {
-		for _, have := range ids {
-			if have == id {
-				return
-			}
-		}
-		ids = append(ids, id)
-	}
-	for _, e := range old {
-		if b.owns(e) && !e.held {
-			add(e.id)
-			now = append(now, e)
-		}
-	}
-	if b.keys != nil {
-		if own, err := b.keys.ID(r.key); err == nil {
-			add(string(own))
-		}
-	}
-	if len(b.mapped.ID) > 0 {
-		add(string(b.mapped.ID))
-	}
-	if len(ids) == 0 {
-		add("")
-	}
-	for _, e := range old {
-		if b.owns(e) && e.held && !contains(ids, e.id) {
-			w.retract(r, b.target, e, "moved", out)
-		}
-	}
-	for _, at := range ids {
-		mark := schemas.Contribution{Position: r.position, SourceTime: env.CommitTime, CommitTime: env.CommitTime, TxID: env.TxID,
-			Held: &schemas.Held{DLQID: id, Reason: v.Error(), Time: env.CommitTime}}
-		out.Add(b.target.Topic, w.place(at), w.contributionKey(r, b.target, at, schemas.KindHeld),
-			b.target.Codec.AppendContribution(b.target.Frame.Value(nil), &mark))
-		now = append(now, entry{entity: b.target.Codec.Entity.Name, block: b.target.Block.Name, id: at, held: true})
-	}
-	return now, nil
-}
-
-func contains(ids []string, id string) bool {
-	for _, have := range ids {
-		if have == id {
-			return true
-		}
-	}
-	return false
-}
-
-// unreadable is a record that cannot even be taken apart: it goes to the dead letters whole,
-// unless the fault is an outage, which concerns no single record.
-func (w *worker) unreadable(r *kgo.Record, err error, out *processors.Output) error {
-	var down *outageError
-	if errors.As(err, &down) {
-		return fmt.Errorf("schema of the record: %w", err)
-	}
-	w.deadLetter(r, nil, err, out)
-	return nil
+	return w.setEntries(r, old, nil, topics.LetterDeleted, out)
 }

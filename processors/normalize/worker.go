@@ -64,6 +64,7 @@ type worker struct {
 		pos topics.Position
 	}
 	contribution schemas.Contribution
+	replay       replay
 }
 
 // Open makes the worker of a raw partition; state.keys is read to its end before raw (I14).
@@ -150,14 +151,17 @@ func (w *worker) Committed(ends *topics.Ends) error {
 }
 
 // Apply implements processors.Worker.
-func (w *worker) Apply(ctx context.Context, records []*kgo.Record, next int64, out *processors.Output) (int64, error) {
-	for _, r := range records {
+func (w *worker) Apply(ctx context.Context, b processors.Batch, out *processors.Output) (int64, error) {
+	for _, r := range b.Records {
 		if err := w.record(ctx, r, out); err != nil {
 			return 0, fmt.Errorf("offset %d: %w", r.Offset, err)
 		}
 	}
-	return next, nil
+	return b.Next, nil
 }
+
+// Pending implements processors.Worker.
+func (w *worker) Pending() bool { return false }
 
 // record turns one raw record into what it means for each of the stream's blocks.
 func (w *worker) record(ctx context.Context, rec *kgo.Record, out *processors.Output) error {
@@ -181,10 +185,10 @@ func (w *worker) record(ctx context.Context, rec *kgo.Record, out *processors.Ou
 	}
 	p, body, err := w.plans.valueOf(ctx, rec.Value)
 	if err != nil {
-		return w.unreadable(rec, err, out)
+		return w.holdWhole(ctx, r, err, out)
 	}
 	if err := p.envelope.Read(body, &p.row); err != nil {
-		return w.unreadable(rec, err, out)
+		return w.holdWhole(ctx, r, err, out)
 	}
 	if p.row.After == nil {
 		w.last.key, w.last.pos = append(w.last.key[:0], key...), pos

@@ -45,8 +45,8 @@ type published struct {
 func (r *resolver) init(w *worker) { r.worker = w }
 
 // entities applies contributions, which are in order of their keys, and resolves each entity
-// that they touch, once; silent ones are only noted.
-func (r *resolver) entities(in []incoming, silent bool, out *processors.Output) error {
+// that they touch, once.
+func (r *resolver) entities(in []incoming, out *processors.Output) error {
 	if len(in) == 0 {
 		return nil
 	}
@@ -55,6 +55,11 @@ func (r *resolver) entities(in []incoming, silent bool, out *processors.Output) 
 		return err
 	}
 	defer func() { r.it.Close() }()
+	return r.each(in, func(id string, prefix []byte, in []incoming) error { return r.entity(id, prefix, in, out) })
+}
+
+// each calls fn with the contributions of each entity.
+func (r *resolver) each(in []incoming, fn func(id string, prefix []byte, in []incoming) error) error {
 	for len(in) > 0 {
 		id, prefix, err := entityOf(in[0].key)
 		if err != nil {
@@ -64,12 +69,39 @@ func (r *resolver) entities(in []incoming, silent bool, out *processors.Output) 
 		for n < len(in) && bytes.HasPrefix(in[n].key, prefix) {
 			n++
 		}
-		if err := r.entity(id, prefix, in[:n], silent, out); err != nil {
+		if err := fn(id, prefix, in[:n]); err != nil {
 			return fmt.Errorf("%s %q: %w", r.codec.Entity.Name, id, err)
 		}
 		in = in[n:]
 	}
 	return nil
+}
+
+// silently applies contributions and only notes which entities they touch.
+func (r *resolver) silently(in []incoming, out *processors.Output) error {
+	return r.each(in, func(_ string, prefix []byte, in []incoming) error {
+		for len(in) > 0 {
+			n := sameKey(in)
+			r.key = r.space.Key(r.key[:0], []byte{spaceEntities}, prefix, []byte{keyRow}, in[0].key[len(prefix):])
+			stored, known, err := r.space.Get(r.body[:0], r.key)
+			if err != nil {
+				return err
+			}
+			r.body = stored
+			if !known {
+				stored = nil
+			}
+			newest, err := r.newest(stored, in[:n], out)
+			if err != nil {
+				return err
+			}
+			if err := r.batch.Set(r.key, newest, nil); err != nil {
+				return err
+			}
+			in = in[n:]
+		}
+		return r.batch.Set(r.space.Key(r.key[:0], []byte{spaceTouched}, prefix), nil, nil)
+	})
 }
 
 // entityOf gives the id in a contribution's key, and its Avro bytes, with which all keys of the
@@ -81,15 +113,11 @@ func entityOf(key []byte) (id string, prefix []byte, err error) {
 }
 
 // entity merges an entity's state with what came and publishes its view if that changed.
-func (r *resolver) entity(id string, prefix []byte, in []incoming, silent bool, out *processors.Output) error {
+func (r *resolver) entity(id string, prefix []byte, in []incoming, out *processors.Output) error {
 	r.cands, r.last = r.cands[:0], r.last[:0]
 	r.old = published{values: r.old.values[:0]}
-	replayed := len(in) == 0
-	if err := r.merge(prefix, in, replayed, out); err != nil {
+	if err := r.merge(prefix, in, len(in) == 0, out); err != nil {
 		return err
-	}
-	if silent {
-		return r.batch.Set(r.space.Key(nil, []byte{spaceTouched}, prefix), nil, nil)
 	}
 	if id == "" {
 		return nil // held rows of unknown entities stand here
@@ -158,15 +186,28 @@ func sameKey(in []incoming) int {
 	return n
 }
 
-// take applies records of one contribution's key, in the order in which they were appended, to
-// what is stored under it (nil: nothing).
+// take applies records of one contribution's key to what is stored under it (nil: nothing).
 func (r *resolver) take(stored []byte, in []incoming, prefix []byte, out *processors.Output) error {
+	newest, err := r.newest(stored, in, out)
+	if err != nil {
+		return err
+	}
 	rest := in[0].key[len(prefix):]
+	if err := r.batch.Set(r.space.Key(nil, []byte{spaceEntities}, prefix, []byte{keyRow}, rest), newest, nil); err != nil {
+		return err
+	}
+	r.note(rest, newest)
+	return r.candidate(rest, newest)
+}
+
+// newest gives what counts of a contribution's key: the newest of what is stored (nil: nothing)
+// and of the records, which are in the order in which they were appended (I2).
+func (r *resolver) newest(stored []byte, in []incoming, out *processors.Output) ([]byte, error) {
 	newest := stored
 	for _, inc := range in {
 		value, err := storedValue(inc.record)
 		if err != nil {
-			return fmt.Errorf("offset %d: %w", inc.record.Offset, err)
+			return nil, fmt.Errorf("offset %d: %w", inc.record.Offset, err)
 		}
 		if newest != nil && bytes.Compare(positionOf(value), positionOf(newest)) < 0 {
 			r.repair(inc.record, newest, out)
@@ -174,11 +215,7 @@ func (r *resolver) take(stored []byte, in []incoming, prefix []byte, out *proces
 		}
 		newest = value
 	}
-	if err := r.batch.Set(r.space.Key(nil, []byte{spaceEntities}, prefix, []byte{keyRow}, rest), newest, nil); err != nil {
-		return err
-	}
-	r.note(rest, newest)
-	return r.candidate(rest, newest)
+	return newest, nil
 }
 
 // note keeps where the newest record of each stream in this batch stands: a tombstone of the
@@ -274,34 +311,40 @@ func (r *resolver) readPublished(value []byte) (err error) {
 	return err
 }
 
-// touched resolves the entities that a silent replay touched, and publishes those that differ
-// from what was published last (I3).
-func (r *resolver) touched(ctx context.Context, out *processors.Output) error {
+// touched resolves entities that were touched silently, and publishes those that differ from
+// what was published last (I3), as many as one transaction may hold. It says whether there are
+// more.
+func (r *resolver) touched(ctx context.Context, out *processors.Output) (more bool, err error) {
 	touched, err := r.space.Iter([]byte{spaceTouched})
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer touched.Close()
 	if r.it, err = r.space.Iter([]byte{spaceEntities}); err != nil {
-		return err
+		return false, err
 	}
 	defer func() { r.it.Close() }()
 	begin := len(r.space.Key(nil, []byte{spaceTouched}))
 	for touched.First(); touched.Valid(); touched.Next() {
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return false, ctx.Err()
+		}
+		if r.batch.Len() > maxBatch {
+			return true, nil
 		}
 		prefix := append([]byte(nil), touched.Key()[begin:]...)
 		id, _, err := entityOf(prefix)
 		if err != nil {
-			return err
+			return false, err
 		}
-		if err := r.entity(id, prefix, nil, false, out); err != nil {
-			return fmt.Errorf("%s %q: %w", r.codec.Entity.Name, id, err)
+		if err := r.entity(id, prefix, nil, out); err != nil {
+			return false, fmt.Errorf("%s %q: %w", r.codec.Entity.Name, id, err)
 		}
 		if err := r.batch.Delete(touched.Key(), nil); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return touched.Error()
+	return false, touched.Error()
 }
+
+const maxBatch = 4 << 20 // bytes of state that one transaction changes (I14)

@@ -63,6 +63,7 @@ type worker struct {
 	begin    int64
 	silentTo int64 // input offset up to which contributions are applied without publishing
 	applied  int64 // newest input offset that was applied
+	draining bool  // entities touched silently are being resolved
 	waiting  waiting
 	loaded   bool
 	reached  map[string]topics.Watermark
@@ -93,7 +94,7 @@ func Open(ctx context.Context, cfg Config, partition int32) (processors.Worker, 
 
 // Begin implements processors.Worker: contributions are read from the state's offset, not from
 // the group's (I14).
-func (w *worker) Begin() (int64, bool) { return w.begin, w.begin >= w.silentTo }
+func (w *worker) Begin() (int64, bool) { return w.begin, w.begin >= w.silentTo && !w.draining }
 
 // Close implements processors.Worker.
 func (w *worker) Close() error { return w.batch.Close() }
@@ -121,37 +122,69 @@ type incoming struct {
 	record *kgo.Record
 }
 
-// Apply implements processors.Worker.
-func (w *worker) Apply(ctx context.Context, records []*kgo.Record, next int64, out *processors.Output) (int64, error) {
-	in := make([]incoming, 0, len(records))
-	for _, r := range records {
+// Apply implements processors.Worker. A backlog is applied silently, and then each entity that
+// it touched is resolved once: the same way as a resume (I14).
+func (w *worker) Apply(ctx context.Context, b processors.Batch, out *processors.Output) (int64, error) {
+	before := out.Len()
+	if b.Next >= 0 {
+		if err := w.take(b, out); err != nil {
+			return 0, err
+		}
+	}
+	if w.silentTo > 0 && w.applied+1 >= w.silentTo {
+		w.silentTo, w.draining = 0, true
+	}
+	if w.silentTo > 0 {
+		return -1, nil
+	}
+	if !w.draining {
+		return w.applied + 1, nil
+	}
+	more, err := w.res.touched(ctx, out)
+	if err == nil && out.Len() == before {
+		err = w.settle() // no transaction follows that would commit it
+	}
+	if err != nil || more {
+		return -1, err
+	}
+	w.draining = false
+	return w.applied + 1, nil
+}
+
+// take applies contributions.
+func (w *worker) take(b processors.Batch, out *processors.Output) error {
+	if w.silentTo == 0 && !w.draining && b.End-b.Next > backlog {
+		w.silentTo = min(b.End, b.Next+maxSilent)
+	}
+	in := make([]incoming, 0, len(b.Records))
+	for _, r := range b.Records {
 		_, key, err := schemas.Unframe(r.Key)
 		if err != nil {
-			return 0, fmt.Errorf("%s partition %d offset %d: key: %w", r.Topic, r.Partition, r.Offset, err)
+			return fmt.Errorf("%s partition %d offset %d: key: %w", r.Topic, r.Partition, r.Offset, err)
 		}
 		in = append(in, incoming{key, r})
 	}
 	// In order of their keys an entity's contributions lie together, here and in the state.
 	slices.SortStableFunc(in, func(a, b incoming) int { return bytes.Compare(a.key, b.key) })
-	w.applied = max(w.applied, next-1)
-	silent := next <= w.silentTo
-	if err := w.res.entities(in, silent, out); err != nil {
-		return 0, err
-	}
-	if silent && next < w.silentTo {
-		return -1, w.settle()
-	}
+	w.applied = max(w.applied, b.Next-1)
 	if w.silentTo > 0 {
-		w.silentTo = 0
-		if err := w.settle(); err != nil {
-			return 0, err
+		if err := w.res.silently(in, out); err != nil {
+			return err
 		}
-		if err := w.res.touched(ctx, out); err != nil {
-			return 0, err
-		}
+		return w.settle()
 	}
-	return next, nil
+	return w.res.entities(in, out)
 }
+
+// Pending implements processors.Worker.
+func (w *worker) Pending() bool { return w.draining }
+
+// A partition that is more than backlog records behind goes on silently, for up to maxSilent
+// records at a time, so that an entity with many contributions is published once.
+const (
+	backlog   = 5_000
+	maxSilent = 200_000
+)
 
 // settle commits the batch of a silent replay: nothing of it is published, so the state may
 // hold it at once.
@@ -235,7 +268,12 @@ func (w *worker) resume(ctx context.Context) error {
 	if published && w.begin < ends[q] {
 		w.silentTo = ends[q]
 	}
-	return nil
+	touched, err := w.space.Iter([]byte{spaceTouched})
+	if err != nil {
+		return err
+	}
+	w.draining = w.silentTo == 0 && touched.First()
+	return errors.Join(touched.Error(), touched.Close())
 }
 
 // remember keeps a view record as the last one published of its entity.
