@@ -1,0 +1,51 @@
+package demo
+
+import (
+	"time"
+
+	"tributary/examples/acme/seed"
+	"tributary/node"
+)
+
+// Kinds of events.
+const (
+	kindBegin  = "begin"  // a step that may take long
+	kindDone   = "done"   // its end
+	kindSeed   = "seed"   // how far a database is filled
+	kindStatus = "status" // how the mesh stands
+	kindReady  = "ready"  // all views have caught up for the first time
+	kindStop   = "stop"   // the demo was told to stop
+	kindEnd    = "end"    // and has
+)
+
+// An event is what a screen shows. The names of its JSON are an interface: scripts read them.
+type event struct {
+	Kind   string         `json:"event"`
+	Time   time.Time      `json:"time"`
+	Text   string         `json:"text,omitempty"`
+	Seed   *seed.Progress `json:"seed,omitempty"`
+	Status *Reading       `json:"status,omitempty"`
+	Ready  *announcement  `json:"ready,omitempty"`
+
+	took time.Duration // of a step
+}
+
+// An announcement is what the demo says when the mesh is ready.
+type announcement struct {
+	Addrs    node.Addrs    `json:"addrs"`
+	Took     time.Duration `json:"-"`
+	Commands []command     `json:"commands"`
+}
+
+// A command is one to paste into another terminal.
+type command struct {
+	Title string `json:"title"`
+	Shell string `json:"shell"`
+}
+
+// A screen shows events. Its methods may be called by several goroutines; after close nothing
+// more is shown.
+type screen interface {
+	tell(event)
+	close()
+}
