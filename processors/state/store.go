@@ -20,9 +20,10 @@ type Store struct {
 	numbers sync.Mutex // one subject gets its number at a time
 }
 
+// Pebble takes the memory of memtables out of the cache: what is left is for blocks.
 const (
-	memTable = 32 << 20
-	cache    = 64 << 20
+	memTable = 24 << 20
+	cache    = 128 << 20
 )
 
 // Open opens the store in dir. A store that is damaged is an error that says to delete it.
@@ -31,7 +32,7 @@ func Open(dir string, log zerolog.Logger) (*Store, error) {
 	defer c.Unref()
 	opts := &pebble.Options{
 		Cache: c, DisableWAL: true, MemTableSize: memTable, MemTableStopWritesThreshold: 3,
-		L0CompactionThreshold: 4, L0StopWritesThreshold: 24, MaxOpenFiles: 512,
+		L0CompactionThreshold: 8, L0CompactionFileThreshold: 500, L0StopWritesThreshold: 64, MaxOpenFiles: 512,
 		Logger: logger{log},
 	}
 	for i := range opts.Levels {
