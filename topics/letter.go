@@ -1,6 +1,8 @@
 package topics
 
 import (
+	"encoding/json"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -104,4 +106,12 @@ type LettersProgress struct {
 	Failed int    `json:"failed"` // replayed, and held again
 	Before int    `json:"before"` // had been resolved before
 	Reason string `json:"reason"` // of the first that failed
+}
+
+// DecodeLettersProgress reads the Progress of a request about dead letters.
+func DecodeLettersProgress(text []byte) (p LettersProgress, err error) {
+	if err := json.Unmarshal(text, &p); err != nil {
+		return p, fmt.Errorf("what came of the request: %w", err)
+	}
+	return p, nil
 }

@@ -1,7 +1,12 @@
 package topics
 
 import (
+	"cmp"
+	"context"
 	"fmt"
+	"iter"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -86,6 +91,27 @@ func appendRequest(dst []byte, r *Request) []byte {
 	dst = schemas.AppendLong(schemas.AppendBytes(dst, r.Arguments), r.RequestedAt)
 	dst = schemas.AppendString(schemas.AppendString(dst, r.Owner), string(r.State))
 	return schemas.AppendString(schemas.AppendBytes(dst, r.Progress), r.Outcome)
+}
+
+// ReadRequests reads state.requests to its end and gives the newest record of each request, in the
+// order of their asking.
+func ReadRequests(ctx context.Context, c *Cluster, names Names) ([]Request, error) {
+	newest := map[string]Request{}
+	err := c.ReadToEnd(ctx, names.Requests(), map[int32]int64{0: 0}, func(r *kgo.Record) error {
+		if r.Value == nil {
+			return nil
+		}
+		req, err := DecodeRequest(r.Value)
+		newest[req.ID] = req
+		return err
+	})
+	return inOrder(maps.Values(newest)), err
+}
+
+func inOrder(requests iter.Seq[Request]) []Request {
+	return slices.SortedFunc(requests, func(a, b Request) int {
+		return cmp.Or(cmp.Compare(a.RequestedAt, b.RequestedAt), cmp.Compare(a.ID, b.ID))
+	})
 }
 
 // DecodeRequest reads the value of a record of state.requests, frame and all.

@@ -1,7 +1,6 @@
 package topics
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -92,10 +91,7 @@ func (q *Requests) Open(match func(*Request) bool) []Request {
 			out = append(out, r)
 		}
 	}
-	slices.SortFunc(out, func(a, b Request) int {
-		return cmp.Or(cmp.Compare(a.RequestedAt, b.RequestedAt), cmp.Compare(a.ID, b.ID))
-	})
-	return out
+	return inOrder(slices.Values(out))
 }
 
 // Watch has wake called, which must not block, after requests came, until stop is called.
