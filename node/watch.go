@@ -30,12 +30,13 @@ type watch struct {
 	down      map[string]time.Time // by system; since when its connection is interrupted
 	estimates map[string]int64     // by stream: the source's guess of its rows
 	tallies   map[tallyKey]tally
+	letters   map[string]letterCount // by stream
 	trackers  []*freshness.Tracker
 }
 
 func newWatch(m *mesh.Mesh, log zerolog.Logger) *watch {
 	return &watch{mesh: m, log: log, positions: map[topics.PositionKey]topics.PositionRecord{}, down: map[string]time.Time{},
-		estimates: map[string]int64{}, tallies: map[tallyKey]tally{}}
+		estimates: map[string]int64{}, tallies: map[tallyKey]tally{}, letters: map[string]letterCount{}}
 }
 
 // tell gives a tracker all that is known and becomes known of the streams.
@@ -65,10 +66,8 @@ func (w *watch) changed(sys *mesh.System) {
 func (w *watch) status(s *mesh.Stream) freshness.StreamStatus {
 	position := w.positions[topics.PositionKey{System: s.System.Name, Stream: s.Name}]
 	status := freshness.StreamStatus{Snapshotting: position.Snapshot != topics.SnapshotNone, DownSince: w.down[s.System.Name]}
-	for _, t := range w.tallies {
-		status.DeadLetters += t.held[s.ID()]
-		status.Unplaced += t.unplaced[s.ID()]
-	}
+	letters := w.letters[s.ID()]
+	status.DeadLetters, status.Unplaced = max(0, letters.open), max(0, letters.unplaced)
 	return status
 }
 
@@ -93,6 +92,10 @@ func (n *node) startWatch(ctx context.Context, g *errgroup.Group) error {
 		return err
 	}
 	n.watch.tell(n.tracker)
+	if err := n.startLetterWatch(ctx, g); err != nil {
+		cl.Close()
+		return err
+	}
 	g.Go(func() error {
 		defer cl.Close()
 		for {
@@ -180,7 +183,6 @@ type tallyKey struct {
 // A tally is what resolve counts in a partition.
 type tally struct {
 	incomplete, conflicts int64
-	held, unplaced        map[string]int64 // by stream
 }
 
 // tallied sums what is counted of an entity over its partitions; nil where one is not known.
