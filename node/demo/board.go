@@ -3,7 +3,9 @@ package demo
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/fatih/color"
 
@@ -66,19 +68,25 @@ func (b board) waiting(r *Reading) bool {
 	return slices.ContainsFunc(r.Streams, func(s Row) bool { return !s.captured() })
 }
 
+// numbers joins as many columns of numbers as the terminal has room for.
+func (b board) numbers(cells ...string) string {
+	var line strings.Builder
+	for _, cell := range cells[:min(len(cells), max(0, (b.width-2-wideName-wideState)/wideNumber))] {
+		line.WriteString(right(cell, wideNumber))
+	}
+	return line.String()
+}
+
 func (b board) head(what, last string) string {
-	line := "  " + left(what, wideName) + left("STATE", wideState) + right("CHANGES/S", wideNumber) + right("LAG", wideNumber) +
-		right("STALENESS", wideNumber) + right(last, wideNumber)
-	return b.faint(left(line, min(b.width, wideTable)))
+	return b.faint("  " + left(what, wideName) + left("STATE", wideState) + b.numbers("CHANGES/S", "LAG", "STALENESS", last))
 }
 
 func (b board) row(r Row, last string, alarm bool) string {
-	tail := right(last, wideNumber)
+	numbers := b.numbers(fmt.Sprintf("%.1f", r.PerSecond), number(r.LagRecords), millis(r.StalenessMs), last)
 	if alarm {
-		tail = b.in(tail, color.FgRed)
+		numbers = b.in(numbers, color.FgRed)
 	}
-	line := "  " + left(r.Name, wideName) + b.state(left(r.State, wideState), r.State) + right(fmt.Sprintf("%.1f", r.PerSecond), wideNumber) +
-		right(number(r.LagRecords), wideNumber) + right(millis(r.StalenessMs), wideNumber) + tail
+	line := "  " + left(r.Name, wideName) + b.state(left(r.State, wideState), r.State) + numbers
 	if room := min(b.width-wideTable, sparkTime); room >= narrowSpark {
 		line += "  " + b.in(clickhouse.Spark(r.recent[max(0, len(r.recent)-room):]), color.FgCyan)
 	}
@@ -95,7 +103,8 @@ func (b board) progress(r Row) string {
 	case all > 0:
 		share = float64(read) / float64(all)
 	}
-	return "  " + left(r.Name, wideName) + b.in(bar(share, wideBar), color.FgCyan) +
-		right(fmt.Sprintf("%.0f %%", 100*share), 7) + right(grouped(read)+" of "+grouped(all), 2*wideNumber) +
-		right(fmt.Sprintf("%s rows/s", grouped(int64(r.PerSecond))), wideNumber+5)
+	numbers := right(fmt.Sprintf("%.0f %%", 100*share), 7) + right(grouped(read)+" of "+grouped(all), 2*wideNumber) +
+		right(grouped(int64(r.PerSecond))+" rows/s", wideNumber+5)
+	room := b.width - 2 - wideName - utf8.RuneCountInString(numbers)
+	return "  " + left(r.Name, wideName) + b.in(bar(share, min(max(room, 0), wideBar)), color.FgCyan) + numbers
 }

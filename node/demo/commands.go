@@ -18,7 +18,7 @@ func (d *demo) announce(ctx context.Context, line string, a node.Addrs) error {
 	if err != nil {
 		return fmt.Errorf("find a product to show: %w", err)
 	}
-	d.tell(event{Kind: kindReady, Text: line, Ready: &announcement{Addrs: a, Took: time.Since(d.begun), Commands: d.commands(a, sku)}})
+	d.tell(event{Kind: kindReady, Text: line, Ready: &announcement{Addrs: addresses(a), Took: time.Since(d.begun), Commands: d.commands(a, sku)}})
 	return nil
 }
 

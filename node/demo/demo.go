@@ -155,7 +155,9 @@ func (d *demo) step(text string, do func() (said string, err error)) error {
 
 func (d *demo) path(name string) string { return filepath.Join(d.Dir, name) }
 
-func (d *demo) seeded(p seed.Progress) { d.tell(event{Kind: kindSeed, Seed: &p}) }
+func (d *demo) seeded(p seed.Progress) {
+	d.tell(event{Kind: kindFill, Filled: &filled{Database: p.Database, Done: p.Done, Total: p.Total}})
+}
 
 func (d *demo) tell(e event) {
 	e.Time = time.Now().UTC()

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 )
@@ -55,8 +56,8 @@ func (l *lines) tell(e event) {
 		fmt.Fprintf(l.out, "%s …\n", e.Text)
 	case kindDone, kindEnd:
 		fmt.Fprintf(l.out, "%s (%s)\n", e.Text, span(e.took))
-	case kindSeed:
-		p := e.Seed
+	case kindFill:
+		p := e.Filled
 		if p.Done == l.done[p.Database] {
 			return
 		}
@@ -65,11 +66,12 @@ func (l *lines) tell(e event) {
 			fmt.Fprintf(l.out, "filled %s: %s of %s products\n", p.Database, grouped(int64(p.Done)), grouped(int64(p.Total)))
 		}
 	case kindReady:
-		fmt.Fprintf(l.out, "%s\nready %s after the start. Try, in another terminal:\n", e.Text, span(e.Ready.Took))
+		var b strings.Builder // one write: the log may go to the same file
+		fmt.Fprintf(&b, "%s\nReady %s after the start. In another terminal:\n", e.Text, span(e.Ready.Took))
 		for _, c := range e.Ready.Commands {
-			fmt.Fprintf(l.out, "\n# %s\n%s\n", c.Title, c.Shell)
+			fmt.Fprintf(&b, "\n# %s\n%s\n", c.Title, c.Shell)
 		}
-		fmt.Fprintln(l.out)
+		fmt.Fprint(l.out, b.String()+"\n")
 	case kindStatus:
 		l.showStatus(e)
 	}

@@ -59,7 +59,7 @@ func (t *terminal) tell(e event) {
 		t.begin(e.Text)
 	case kindDone:
 		t.print("  " + t.in("✓", color.FgGreen) + " " + e.Text + t.faint("  "+span(e.took)))
-	case kindSeed:
+	case kindFill:
 		t.seed(e)
 	case kindReady:
 		t.announce(e)
@@ -83,7 +83,7 @@ func (t *terminal) begin(text string) {
 }
 
 func (t *terminal) seed(e event) {
-	p := e.Seed
+	p := e.Filled
 	b := t.seeds[p.Database]
 	if b == nil && p.Done >= p.Total {
 		return // all of it was there already, or came at once
