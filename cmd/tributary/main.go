@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"tributary/deploy/clickhouse"
@@ -14,6 +15,9 @@ import (
 func main() {
 	if clickhouse.IsChild() {
 		os.Exit(clickhouse.Main(os.Args[1:]))
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(60) // a mesh on a laptop gives a little speed for a third of its peak memory
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := execute(ctx, os.Args[1:], os.Stdout, os.Stderr)
