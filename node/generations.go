@@ -33,7 +33,9 @@ func (e *ChangedError) Error() string {
 // settleGenerations finds each entity's generation. One that is new starts at 1; one whose
 // signature changed gets the next, if rebuild allows it (numbers never repeat).
 func (n *node) settleGenerations(ctx context.Context) error {
-	saved, err := topics.ReadPositions(ctx, n.cluster, n.names)
+	// A killed ingest's open transaction holds up readers of positions until its successor, which
+	// starts behind this, fences it. Generations are written outside of transactions.
+	saved, err := topics.PeekPositions(ctx, n.cluster, n.names)
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ func (n *node) startProcessing(ctx context.Context, g *errgroup.Group) error {
 func (n *node) stage(name, subject string, generation uint32) *processors.Stage {
 	base := fmt.Sprintf("%s.%s.%s.g%d", n.Mesh.Name, name, subject, generation)
 	return &processors.Stage{
-		Name: name, Subject: subject, Group: base, TxnID: base + "." + n.Instance,
+		Name: name, Subject: subject, Group: base, TxnID: base + "." + n.Instance, Instance: n.Instance,
 		Cluster: n.cluster, Follower: n.follower, Requests: n.requests, Names: n.names, Claims: n.frames.claims, Log: n.Log,
 	}
 }

@@ -4,9 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kmsg"
-
 	"tributary/topics"
 )
 
@@ -19,7 +16,7 @@ type Carrier interface {
 }
 
 // carry carries out what is asked of the assigned partitions.
-func (s *session) carry(ctx context.Context, out *Output) (any bool, err error) {
+func (s *session) carry(ctx context.Context, out *Output) error {
 	ended := map[string]bool{}
 	for _, a := range s.assigned {
 		carrier, ok := a.worker.(Carrier)
@@ -34,30 +31,12 @@ func (s *session) carry(ctx context.Context, out *Output) (any bool, err error) 
 			}
 			outcome, err := carrier.Carry(ctx, r, a.through, out)
 			if err != nil {
-				return false, fmt.Errorf("%s %s partition %d: request %s: %w", s.Name, s.Subject, a.partition, r.ID, err)
+				return fmt.Errorf("%s %s partition %d: request %s: %w", s.Name, s.Subject, a.partition, r.ID, err)
 			}
 			out.records = append(out.records, s.Requests.Record(outcome))
-			ended[r.ID], any = true, true
+			ended[r.ID] = true
 		}
 	}
 	s.ended = ended
-	return any, nil
-}
-
-// stillMember asks the group whether this process is in it. The group fences a zombie where
-// offsets are committed; a transaction that only carries out a request commits none, and must not
-// append behind the partition's new owner (I13).
-func (s *session) stillMember(ctx context.Context) error {
-	cl := s.txn.Client()
-	req := kmsg.NewPtrHeartbeatRequest()
-	req.Group = s.Group
-	req.MemberID, req.Generation = cl.GroupMetadata()
-	resp, err := req.RequestWith(ctx, cl)
-	if err == nil {
-		err = kerr.ErrorForCode(resp.ErrorCode)
-	}
-	if err != nil {
-		return fmt.Errorf("%s %s: is this process still in its group: %w", s.Name, s.Subject, err)
-	}
 	return nil
 }

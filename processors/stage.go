@@ -1,6 +1,7 @@
 package processors
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/rs/zerolog"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tributary/topics"
@@ -46,7 +48,10 @@ type Stage struct {
 	Subject string // the stream or entity
 	Group   string
 	TxnID   string
-	Input   string // topic
+	// Instance names the process in the group: one that is killed and starts again has its
+	// partitions back at once.
+	Instance string
+	Input    string // topic
 	// Inputs gives the streams whose claims on the input a partition follows, each with the
 	// inputs that must list it (I4).
 	Inputs map[string][]int32
@@ -65,6 +70,7 @@ type Stage struct {
 	Claims   topics.Frame
 	Log      zerolog.Logger
 	Meter    Meter
+	MaxPoll  int // records a transaction takes; 0: 10,000, about 4 MiB (I14)
 }
 
 // A Meter counts what a stage does.
@@ -86,6 +92,7 @@ func (s *Stage) Run(ctx context.Context) error {
 		began := time.Now()
 		err := s.session(ctx)
 		if ctx.Err() != nil {
+			s.leave(context.WithoutCancel(ctx))
 			return ctx.Err()
 		}
 		if time.Since(began) > time.Minute {
@@ -99,21 +106,39 @@ func (s *Stage) Run(ctx context.Context) error {
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
+			s.leave(context.WithoutCancel(ctx))
 			return ctx.Err()
 		}
 	}
 }
 
-// A session is one membership in the group. Its maps belong to the loop: rebalances are blocked
-// while the loop is not polling.
+// leave lets the group hand the partitions to others at once; a named member's do not go with it.
+func (s *Stage) leave(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	cl, err := s.Cluster.Client()
+	if err == nil {
+		defer cl.Close()
+		_, err = kadm.NewClient(cl).LeaveGroup(ctx, kadm.LeaveGroup(s.Group).InstanceIDs(s.Instance).Reason("the process ends"))
+	}
+	if err != nil { // the group will notice by itself
+		s.Log.Debug().Err(err).Str("group", s.Group).Msg("leaving the group failed")
+	}
+}
+
+// A session is one membership in the group. Its maps belong to the loop: partitions are taken
+// over and given up between a poll and the transaction that follows it.
 type session struct {
 	*Stage
 	txn      *kgo.GroupTransactSession
 	wake     chan struct{}
-	mu       sync.Mutex // protects arrived and left, which callbacks fill while the loop polls
-	arrived  map[int32]*assignment
 	assigned map[int32]*assignment
 	ended    map[string]bool // requests that were carried out, until the follower knows
+	aborts   int             // one after another
+
+	mu     sync.Mutex // protects what is below, which callbacks fill while the loop polls
+	opened map[int32]*assignment
+	left   bool // partitions were taken away since the last poll
 }
 
 // An assignment is an input partition with its worker and frontier.
@@ -126,13 +151,13 @@ type assignment struct {
 }
 
 func (s *Stage) session(ctx context.Context) (err error) {
-	ss := &session{Stage: s, wake: make(chan struct{}, 1), arrived: map[int32]*assignment{}, assigned: map[int32]*assignment{}}
+	ss := &session{Stage: s, wake: make(chan struct{}, 1), opened: map[int32]*assignment{}, assigned: map[int32]*assignment{}}
 	if err := s.Follower.Sync(ctx); err != nil { // claims before data (I4)
 		return err
 	}
 	defer s.Requests.Watch(ss.rouse)()
 	ss.txn, err = kgo.NewGroupTransactSession(s.Cluster.Options(
-		kgo.ConsumerGroup(s.Group), kgo.ConsumeTopics(s.Input), kgo.TransactionalID(s.TxnID),
+		kgo.ConsumerGroup(s.Group), kgo.InstanceID(s.Instance), kgo.ConsumeTopics(s.Input), kgo.TransactionalID(s.TxnID),
 		kgo.TransactionTimeout(10*time.Second),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()), kgo.BlockRebalanceOnPoll(),
 		kgo.SessionTimeout(10*time.Second), kgo.HeartbeatInterval(time.Second), kgo.RebalanceTimeout(time.Minute),
@@ -146,50 +171,62 @@ func (s *Stage) session(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", s.Name, s.Subject, err)
 	}
-	defer func() { err = errors.Join(err, ss.close()) }()
+	defer ss.close()
+	// What a killed predecessor of the same name left open would hold up every reader of its
+	// partitions; now it is aborted.
+	if _, _, err := ss.txn.Client().ProducerID(ctx); err != nil {
+		return fmt.Errorf("%s %s: fence the predecessor: %w", s.Name, s.Subject, err)
+	}
 	return ss.loop(ctx)
 }
 
-// adjust opens the workers of partitions that were assigned and starts them where they say.
+// adjust opens the workers of partitions that were assigned and starts them where they say. It
+// runs beside the loop, so that long reads hold nothing up; adopt takes over what it opened. It
+// is called again for the same partition where the group rebalanced meanwhile.
 func (s *session) adjust(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
-	for topic, partitions := range offsets {
-		for p, offset := range partitions {
-			a, err := s.open(ctx, p)
-			if err != nil {
-				return nil, err
-			}
-			at, applied := a.worker.Begin()
-			if at >= 0 {
-				offsets[topic][p] = kgo.NewOffset().At(at).WithEpoch(-1)
-			} else {
-				at = max(0, offset.EpochOffset().Offset)
-			}
-			if applied {
-				a.through = at
-			}
-			s.mu.Lock()
-			s.arrived[p] = a
-			s.mu.Unlock()
+	for p, offset := range offsets[s.Input] {
+		a, at, err := s.open(ctx, p, max(0, offset.EpochOffset().Offset))
+		if err != nil {
+			return nil, err
 		}
+		// Never "at the start": kgo counts a partition as owned only where it has an offset.
+		if offset.EpochOffset().Offset != at {
+			offsets[s.Input][p] = kgo.NewOffset().At(at).WithEpoch(-1)
+		}
+		s.mu.Lock()
+		if before := s.opened[p]; before != nil {
+			s.drop(before)
+		}
+		s.opened[p] = a
+		s.mu.Unlock()
 	}
 	return offsets, nil
 }
 
-func (s *session) open(ctx context.Context, p int32) (*assignment, error) {
-	a := &assignment{partition: p, frontier: topics.NewFrontier(s.Input, p, s.Inputs)}
-	var err error
+// open makes the assignment of a partition whose group stands at committed, and says where to
+// read on.
+func (s *session) open(ctx context.Context, p int32, committed int64) (a *assignment, at int64, err error) {
+	a = &assignment{partition: p, frontier: topics.NewFrontier(s.Input, p, s.Inputs)}
+	// A predecessor's transaction has ended or is fenced: its offsets were awaited.
 	if a.ends, err = topics.NewEnds(ctx, s.txn.Client(), s.Outputs); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if a.worker, err = s.Open(ctx, p); err != nil {
-		return nil, fmt.Errorf("%s %s partition %d: %w", s.Name, s.Subject, p, err)
+		return nil, 0, fmt.Errorf("%s %s partition %d: %w", s.Name, s.Subject, p, err)
+	}
+	at, applied := a.worker.Begin()
+	if at < 0 {
+		at = committed
+	}
+	if applied {
+		a.through = at
 	}
 	// What a predecessor of this partition carried out is known before anything is carried out.
 	if err := s.Requests.Sync(ctx); err != nil {
-		return nil, errors.Join(err, a.worker.Close())
+		return nil, 0, errors.Join(err, a.worker.Close())
 	}
 	s.Follower.Add(a.frontier, s.rouse)
-	return a, nil
+	return a, at, nil
 }
 
 // rouse ends the poll under way, or the next one.
@@ -209,20 +246,11 @@ func (s *session) pending() bool {
 	return false
 }
 
-// gone closes the workers of partitions that were revoked or lost.
-func (s *session) gone(_ context.Context, _ *kgo.Client, lost map[string][]int32) {
+// gone notes that partitions were revoked or lost.
+func (s *session) gone(context.Context, *kgo.Client, map[string][]int32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, partitions := range lost {
-		for _, p := range partitions {
-			for _, m := range []map[int32]*assignment{s.arrived, s.assigned} {
-				if a := m[p]; a != nil {
-					s.drop(a)
-					delete(m, p)
-				}
-			}
-		}
-	}
+	s.left = true
 }
 
 func (s *session) drop(a *assignment) {
@@ -232,49 +260,115 @@ func (s *session) drop(a *assignment) {
 	}
 }
 
-func (s *session) close() error {
+func (s *session) close() {
 	s.txn.CloseAllowingRebalance()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, m := range []map[int32]*assignment{s.arrived, s.assigned} {
+	for _, m := range []map[int32]*assignment{s.opened, s.assigned} {
 		for p, a := range m {
 			s.drop(a)
 			delete(m, p)
 		}
 	}
-	return nil
 }
 
 func (s *session) loop(ctx context.Context) error {
+	most := cmp.Or(s.MaxPoll, 10_000)
 	for {
 		s.txn.AllowRebalance()
 		if s.pending() {
 			s.rouse()
 		}
-		fetches := topics.Poll(ctx, s.wake, s.txn.PollRecords, maxPoll)
+		fetches := topics.Poll(ctx, s.wake, s.txn.PollRecords, most)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		for _, e := range fetches.Errors() {
-			if !errors.Is(e.Err, context.Canceled) && !errors.Is(e.Err, context.DeadlineExceeded) {
+			switch {
+			case errors.Is(e.Err, context.Canceled), errors.Is(e.Err, context.DeadlineExceeded):
+			case e.Topic == "":
+				return fmt.Errorf("group %s: %w", s.Group, e.Err)
+			default:
 				return fmt.Errorf("read %s partition %d: %w", e.Topic, e.Partition, e.Err)
 			}
 		}
-		s.adopt()
-		if err := s.transact(ctx, fetches); err != nil {
+		if s.adopt() {
+			// The session would abort the next transaction, though none was under way. This makes
+			// it forget, and goes back to what is committed: the fetches at hand come again.
+			if _, err := s.txn.End(ctx, kgo.TryAbort); err != nil {
+				return fmt.Errorf("go on after a rebalance: %w", err)
+			}
+			fetches = nil
+		}
+		if err := s.step(ctx, fetches); err != nil {
 			return err
 		}
 	}
 }
 
-// adopt takes over the partitions that arrived while the loop was polling.
-func (s *session) adopt() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for p, a := range s.arrived {
-		s.assigned[p] = a
-		delete(s.arrived, p)
+// step carries out one transaction; where Kafka does not commit it, everything in memory is made
+// anew from what is committed (I14), without leaving the group.
+func (s *session) step(ctx context.Context, fetches kgo.Fetches) error {
+	err := s.transact(ctx, fetches)
+	if !errors.Is(err, ErrAborted) {
+		s.aborts = 0
+		return err
 	}
+	if s.aborts++; s.aborts > maxAborts {
+		return err
+	}
+	s.Log.Info().Str("stage", s.Name).Str("subject", s.Subject).Msg("a transaction was aborted by a rebalance; going on from what is committed")
+	return s.reopen(ctx)
 }
 
-const maxPoll = 10000 // records a transaction, about 4 MiB (I14)
+// reopen opens every worker anew and sets the input where it says.
+func (s *session) reopen(ctx context.Context) error {
+	at := map[int32]kgo.EpochOffset{}
+	for p, committed := range s.owned() {
+		if old := s.assigned[p]; old != nil {
+			s.drop(old)
+			delete(s.assigned, p)
+		}
+		a, next, err := s.open(ctx, p, committed.Offset)
+		if err != nil {
+			return err
+		}
+		s.assigned[p] = a
+		if next != committed.Offset {
+			at[p] = kgo.EpochOffset{Epoch: -1, Offset: next}
+		}
+	}
+	s.txn.Client().SetOffsets(map[string]map[int32]kgo.EpochOffset{s.Input: at})
+	return nil
+}
+
+// owned gives the partitions that are assigned, each with the offset that is committed as far as
+// the client knows. The callbacks of the session cannot tell: it leaves out those that follow
+// another without a transaction between them.
+func (s *session) owned() map[int32]kgo.EpochOffset {
+	return s.txn.Client().CommittedOffsets()[s.Input]
+}
+
+// adopt takes over what was opened and gives up what is no longer owned. It says whether
+// partitions were taken away since it was called last.
+func (s *session) adopt() (left bool) {
+	owned := s.owned()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for p, a := range s.assigned {
+		if _, ok := owned[p]; !ok || s.opened[p] != nil {
+			s.drop(a)
+			delete(s.assigned, p)
+		}
+	}
+	for p, a := range s.opened {
+		if _, ok := owned[p]; ok {
+			s.assigned[p] = a
+			delete(s.opened, p)
+		}
+	}
+	left, s.left = s.left, false
+	return left
+}
+
+const maxAborts = 3 // then the session begins anew

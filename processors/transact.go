@@ -5,14 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"tributary/topics"
 )
 
 // ErrAborted is returned when Kafka did not commit a transaction: the group was rebalanced, or a
-// newer member has fenced this one. The session starts anew from what is committed.
+// newer member has fenced this one. Work goes on from what is committed.
 var ErrAborted = errors.New("the transaction was aborted")
 
 // An Output gathers what a transaction produces.
@@ -47,36 +49,83 @@ func (s *session) transact(ctx context.Context, fetches kgo.Fetches) error {
 			moved[a] = m
 		}
 	}
-	carried, err := s.carry(ctx, out)
-	if err != nil {
+	if err := s.carry(ctx, out); err != nil {
 		return err
 	}
 	if len(counts) == 0 && len(moved) == 0 && len(out.records) == 0 {
 		return nil
 	}
+	// A shutdown waits for a transaction that has begun.
+	tctx, done := outliving(ctx, grace)
+	defer done()
+	if err := s.commit(tctx, out.records, moved); err != nil {
+		return err
+	}
+	return s.committed(counts, moved)
+}
+
+// commit writes records, then the claims that cover them, and commits both with the input's
+// offsets.
+func (s *session) commit(ctx context.Context, records []*kgo.Record, moved map[*assignment]map[string]topics.Watermark) error {
 	if err := s.txn.Begin(); err != nil {
 		return fmt.Errorf("begin a transaction: %w", err)
 	}
-	if err := s.produce(ctx, out.records, len(moved) > 0); err != nil {
-		return errors.Join(err, s.abort(ctx))
+	err := s.produce(ctx, records)
+	if err == nil && len(moved) > 0 {
+		err = s.produce(ctx, s.claims(moved)) // they say behind which offsets the records are
 	}
-	if err := s.produce(ctx, s.claims(moved), false); err != nil {
-		return errors.Join(err, s.abort(ctx))
+	if err != nil {
+		_, abort := s.txn.End(ctx, kgo.TryAbort)
+		return errors.Join(err, abort)
 	}
-	if carried {
-		if err := s.stillMember(ctx); err != nil {
-			return errors.Join(err, s.abort(ctx))
-		}
-	}
-	committed, err := s.txn.End(ctx, kgo.TryCommit)
+	committed, err := s.txn.End(kgo.PreTxnCommitFnContext(ctx, s.fence), kgo.TryCommit)
 	if err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	if !committed {
 		return ErrAborted
 	}
-	return s.committed(counts, moved)
+	return nil
 }
+
+// fence lets a transaction commit the offsets of all partitions, those again of which it consumed
+// nothing: the group refuses that to a zombie, and hands no partition on before the transaction
+// has ended. Without it a zombie could write claims, tombstones and what operators asked for behind
+// what its successor wrote (I13, I14).
+func (s *session) fence(req *kmsg.TxnOffsetCommitRequest) error {
+	at := 0
+	for at < len(req.Topics) && req.Topics[at].Topic != s.Input {
+		at++
+	}
+	if at == len(req.Topics) {
+		t := kmsg.NewTxnOffsetCommitRequestTopic()
+		t.Topic = s.Input
+		req.Topics = append(req.Topics, t)
+	}
+	t := &req.Topics[at]
+	there := map[int32]bool{}
+	for _, p := range t.Partitions {
+		there[p.Partition] = true
+	}
+	for partition, offset := range s.owned() {
+		if s.assigned[partition] == nil || there[partition] {
+			continue
+		}
+		p := kmsg.NewTxnOffsetCommitRequestTopicPartition()
+		p.Partition, p.Offset, p.LeaderEpoch, p.Metadata = partition, offset.Offset, offset.Epoch, &req.MemberID
+		t.Partitions = append(t.Partitions, p)
+	}
+	return nil
+}
+
+// outliving gives a context that ends grace after ctx.
+func outliving(ctx context.Context, grace time.Duration) (context.Context, func()) {
+	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
+	return out, func() { stop(); cancel() }
+}
+
+const grace = 5 * time.Second
 
 // A count is what a transaction took from one partition.
 type count struct{ records, bytes, lag int64 }
@@ -86,8 +135,12 @@ func (s *session) apply(ctx context.Context, fetches kgo.Fetches, out *Output) (
 	done := map[*assignment]bool{}
 	var fault error
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+		if len(p.Records) == 0 || fault != nil {
+			return
+		}
 		a := s.assigned[p.Partition]
-		if a == nil || len(p.Records) == 0 || fault != nil {
+		if a == nil { // its offsets must not be committed
+			fault = fmt.Errorf("%s %s partition %d: records came before its worker was open", s.Name, s.Subject, p.Partition)
 			return
 		}
 		done[a] = true
@@ -122,8 +175,9 @@ func (s *session) applyTo(ctx context.Context, a *assignment, b Batch, out *Outp
 	return nil
 }
 
-// produce sends records; wait says to await their offsets, which claims need.
-func (s *session) produce(ctx context.Context, records []*kgo.Record, wait bool) error {
+// produce sends records and waits until Kafka has them: claims need their offsets, and a commit
+// would take no notice of one that failed.
+func (s *session) produce(ctx context.Context, records []*kgo.Record) error {
 	if len(records) == 0 {
 		return nil
 	}
@@ -134,7 +188,9 @@ func (s *session) produce(ctx context.Context, records []*kgo.Record, wait bool)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
-				fault = errors.Join(fault, fmt.Errorf("produce to %s: %w", r.Topic, err))
+				if fault == nil {
+					fault = fmt.Errorf("produce to %s: %w", r.Topic, err)
+				}
 				return
 			}
 			for _, a := range s.assigned {
@@ -142,20 +198,12 @@ func (s *session) produce(ctx context.Context, records []*kgo.Record, wait bool)
 			}
 		})
 	}
-	if !wait {
-		return nil // End waits for it, and gives up the transaction on an error
-	}
 	if err := s.txn.Client().Flush(ctx); err != nil {
 		return err
 	}
 	mu.Lock()
 	defer mu.Unlock()
 	return fault
-}
-
-func (s *session) abort(ctx context.Context) error {
-	_, err := s.txn.End(context.WithoutCancel(ctx), kgo.TryAbort)
-	return err
 }
 
 // claims gives the claims that cover what has been produced (I4).

@@ -79,8 +79,18 @@ func DecodePosition(key, value []byte) (k PositionKey, p PositionRecord, err err
 
 // ReadPositions reads state.positions to its end and gives the newest record of each key.
 func ReadPositions(ctx context.Context, c *Cluster, names Names) (map[PositionKey]PositionRecord, error) {
+	return readPositions(ctx, c, names, kgo.ReadCommitted())
+}
+
+// PeekPositions likewise reads what is not committed, too, and so waits for no transaction: for
+// records that are written without one.
+func PeekPositions(ctx context.Context, c *Cluster, names Names) (map[PositionKey]PositionRecord, error) {
+	return readPositions(ctx, c, names, kgo.ReadUncommitted())
+}
+
+func readPositions(ctx context.Context, c *Cluster, names Names, level kgo.IsolationLevel) (map[PositionKey]PositionRecord, error) {
 	out := map[PositionKey]PositionRecord{}
-	err := c.ReadToEnd(ctx, names.Positions(), map[int32]int64{0: 0}, func(r *kgo.Record) error {
+	_, err := c.readToEnd(ctx, names.Positions(), map[int32]int64{0: 0}, level, func(r *kgo.Record) error {
 		_, key, err := schemas.Unframe(r.Key)
 		if err != nil {
 			return err

@@ -9,47 +9,52 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// ReadToEnd reads partitions of a topic from the given offsets to the ends that are committed
-// now, and calls fn for each data record, in order within a partition. It returns when the last
-// of them has been read, whatever offsets compaction and aborted transactions left out.
+// ReadToEnd reads partitions of a topic from the given offsets to the ends that they have now,
+// and calls fn for each committed data record, in order within a partition. It returns when all
+// of them have been read, whatever offsets compaction and aborted transactions left out.
+//
+// The ends are the high watermarks, so it waits for transactions under way to end: a commit is
+// acknowledged before readers see it, and another's open transaction hides what was committed
+// behind it, one's own records included. A transaction whose producer is dead ends by its
+// timeout, or when its successor fences it.
 func (c *Cluster) ReadToEnd(ctx context.Context, topic string, from map[int32]int64, fn func(*kgo.Record) error) error {
-	_, err := c.readToEnd(ctx, topic, from, fn)
+	_, err := c.readToEnd(ctx, topic, from, kgo.ReadCommitted(), fn)
 	return err
 }
 
 // ReadPartitionToEnd reads one partition likewise and gives the offset that it read to.
 func (c *Cluster) ReadPartitionToEnd(ctx context.Context, topic string, partition int32, from int64, fn func(*kgo.Record) error) (int64, error) {
-	ends, err := c.readToEnd(ctx, topic, map[int32]int64{partition: from}, fn)
+	ends, err := c.readToEnd(ctx, topic, map[int32]int64{partition: from}, kgo.ReadCommitted(), fn)
 	return ends[partition], err
 }
 
 // ReadPartition reads one partition likewise from one offset up to, not including, another.
 func (c *Cluster) ReadPartition(ctx context.Context, topic string, partition int32, from, to int64, fn func(*kgo.Record) error) error {
-	_, err := c.read(ctx, topic, map[int32]int64{partition: from}, to, fn)
+	_, err := c.read(ctx, topic, map[int32]int64{partition: from}, to, kgo.ReadCommitted(), fn)
 	return err
 }
 
-func (c *Cluster) readToEnd(ctx context.Context, topic string, from map[int32]int64, fn func(*kgo.Record) error) (map[int32]int64, error) {
-	return c.read(ctx, topic, from, math.MaxInt64, fn)
+func (c *Cluster) readToEnd(ctx context.Context, topic string, from map[int32]int64, level kgo.IsolationLevel, fn func(*kgo.Record) error) (map[int32]int64, error) {
+	return c.read(ctx, topic, from, math.MaxInt64, level, fn)
 }
 
-// read reads up to the committed ends, or to limit where that comes before, and gives the ends.
-func (c *Cluster) read(ctx context.Context, topic string, from map[int32]int64, limit int64, fn func(*kgo.Record) error) (map[int32]int64, error) {
-	cl, err := c.Client(kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
+// read reads up to the ends, or to limit where that comes before, and gives the ends.
+func (c *Cluster) read(ctx context.Context, topic string, from map[int32]int64, limit int64, level kgo.IsolationLevel, fn func(*kgo.Record) error) (map[int32]int64, error) {
+	cl, err := c.Client(kgo.FetchIsolationLevel(level), kgo.KeepControlRecords())
 	if err != nil {
 		return nil, err
 	}
 	defer cl.Close()
-	ends, err := committedEnds(ctx, cl, topic)
+	ends, err := HighWatermarks(ctx, cl, topic)
 	if err != nil {
 		return nil, err
 	}
-	todo := map[int32]kgo.Offset{}
-	for p, at := range from {
+	for p := range ends {
 		ends[p] = min(ends[p], limit)
-		if at < ends[p] {
-			todo[p] = kgo.NewOffset().At(at)
-		}
+	}
+	todo, err := unread(ctx, cl, topic, from, ends)
+	if err != nil {
+		return nil, err
 	}
 	cl.AddConsumePartitions(map[string]map[int32]kgo.Offset{topic: todo})
 	for len(todo) > 0 {
@@ -73,6 +78,23 @@ func (c *Cluster) read(ctx context.Context, topic string, from map[int32]int64, 
 		}
 	}
 	return ends, nil
+}
+
+// unread gives where to read the partitions that have something between from and ends; those
+// whose records have all been deleted have not.
+func unread(ctx context.Context, cl *kgo.Client, topic string, from, ends map[int32]int64) (map[int32]kgo.Offset, error) {
+	listed, err := kadm.NewClient(cl).ListStartOffsets(ctx, topic)
+	starts, err := offsetsOf(listed, topic, err)
+	if err != nil {
+		return nil, err
+	}
+	todo := map[int32]kgo.Offset{}
+	for p, at := range from {
+		if at = max(at, starts[p]); at < ends[p] {
+			todo[p] = kgo.NewOffset().At(at)
+		}
+	}
+	return todo, nil
 }
 
 // fetchError is the first error of a poll that retrying will not mend.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/rs/zerolog"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -77,7 +78,9 @@ func Open(ctx context.Context, brokers []kgo.Opt, o Options) (*Server, error) {
 }
 
 func (s *Server) readToEnd(ctx context.Context) error {
-	barrier, err := s.writer.open(ctx)
+	// Other processes that begin now fence this session, and it them.
+	barrier, err := backoff.Retry(ctx, func() (int64, error) { return s.writer.open(ctx) },
+		backoff.WithBackOff(pace()), backoff.WithMaxElapsedTime(writeTimeout), backoff.WithNotify(s.interrupted))
 	if err != nil {
 		return fmt.Errorf("topic %s: %w", s.opts.Topic, err)
 	}
@@ -176,9 +179,7 @@ func (s *Server) write(ctx context.Context, p plan) error {
 			err = backoff.Permanent(err)
 		}
 		return struct{}{}, err
-	}, backoff.WithBackOff(pace()), backoff.WithMaxElapsedTime(writeTimeout), backoff.WithNotify(func(err error, _ time.Duration) {
-		s.opts.Log.Warn().Err(err).Str("topic", s.opts.Topic).Msg("schema registry: write interrupted, trying again")
-	}))
+	}, backoff.WithBackOff(pace()), backoff.WithMaxElapsedTime(writeTimeout), backoff.WithNotify(s.interrupted))
 	var refused *apiError
 	switch {
 	case err == nil || errors.As(err, &refused):
@@ -187,6 +188,16 @@ func (s *Server) write(ctx context.Context, p plan) error {
 		return fail(codeTimeout, "The write was not confirmed in time; its outcome is unknown, asking again is safe: %v.", last)
 	}
 	return fail(codeStore, "Writing to topic %s failed: %v.", s.opts.Topic, err)
+}
+
+// interrupted notes a write that will be tried again. That another process wrote in between is in
+// the order of things.
+func (s *Server) interrupted(err error, _ time.Duration) {
+	event := s.opts.Log.Warn()
+	if errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch) {
+		event = s.opts.Log.Debug()
+	}
+	event.Err(err).Str("topic", s.opts.Topic).Msg("schema registry: write interrupted, trying again")
 }
 
 // attempt is done when the plan was carried out, needed nothing or was refused.
