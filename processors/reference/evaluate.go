@@ -63,12 +63,34 @@ func Evaluate(e *mesh.Entity, history []Change) map[string]View {
 	}
 	views := map[string]View{}
 	for id, cons := range byID {
-		slices.SortFunc(cons, func(a, b contribution) int {
-			return cmp.Or(cmp.Compare(a.stream, b.stream), cmp.Compare(a.block, b.block), cmp.Compare(a.key, b.key))
-		})
 		views[id] = resolve(e, id, cons)
 	}
 	return views
+}
+
+// Said is what a row says by one block.
+type Said struct {
+	Block  string
+	Change Change
+}
+
+// Resolve gives the view of one id when exactly this is said about it; false where nothing is.
+func Resolve(e *mesh.Entity, id string, said []Said) (View, bool) {
+	var cons []contribution
+	for _, s := range said {
+		for _, b := range e.Contributions {
+			if b.Name != s.Block || b.From.ID() != s.Change.Stream || s.Change.Row == nil {
+				continue
+			}
+			if con, at, live := contribute(e, b, s.Change); live && at == id {
+				cons = append(cons, con)
+			}
+		}
+	}
+	if len(cons) == 0 {
+		return View{}, false
+	}
+	return resolve(e, id, cons), true
 }
 
 // A contribution is what one row says. A field that the block sets is in fields, with nil for
@@ -105,6 +127,9 @@ func contribute(e *mesh.Entity, b *mesh.Block, c Change) (con contribution, id s
 
 // resolve makes one view. Leads of groups come before their members.
 func resolve(e *mesh.Entity, id string, cons []contribution) View {
+	slices.SortFunc(cons, func(a, b contribution) int {
+		return cmp.Or(cmp.Compare(a.stream, b.stream), cmp.Compare(a.block, b.block), cmp.Compare(a.key, b.key))
+	})
 	v := View{Complete: true, Fields: map[string]Field{}}
 	for _, members := range []bool{false, true} {
 		for _, f := range e.Fields {

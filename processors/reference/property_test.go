@@ -2,10 +2,7 @@ package reference_test
 
 import (
 	"bytes"
-	"fmt"
-	"math/big"
 	"slices"
-	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -30,7 +27,7 @@ func TestViewsAreAFunctionOfContributions(t *testing.T) {
 		p := newPipeline(t, c.Entity, reader)
 		records := p.normalize(t, withReplays(t, c.History))
 		records = rapid.Permutation(append(records, records[:len(records)/3]...)).Draw(t, "interleaving")
-		got, want := p.resolve(t, records), show(reference.Evaluate(c.Entity, c.History))
+		got, want := p.resolve(t, records), reference.Show(reference.Evaluate(c.Entity, c.History))
 		if got != want {
 			t.Fatalf("views differ\ngot:\n%s\nwant:\n%s", got, want)
 		}
@@ -48,53 +45,12 @@ func withReplays(t *rapid.T, history []reference.Change) []reference.Change {
 	return out
 }
 
-func envelopeSchema() string {
-	var fields []string
-	for _, c := range reference.Columns() {
-		fields = append(fields, fmt.Sprintf(`{"name":%q,"type":["null",%s]}`, c.Name, c.Avro))
-	}
-	return `{"type":"record","name":"Envelope","fields":[{"name":"op","type":"string"},
-		{"name":"source","type":{"type":"record","name":"Source","fields":[{"name":"ts_ms","type":"long"},{"name":"ts_us","type":"long"}]}},
-		{"name":"after","type":["null",{"type":"record","name":"Value","fields":[` + strings.Join(fields, ",") + `]}]}]}`
-}
-
 func compileReader(t *testing.T) *normalize.EnvelopeReader {
-	r, err := normalize.CompileEnvelope(envelopeSchema())
+	r, err := normalize.CompileEnvelope(reference.EnvelopeSchema())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r
-}
-
-func encode(c reference.Change) []byte {
-	op := "u"
-	if c.Row == nil {
-		op = "d"
-	}
-	b := schemas.AppendLong(schemas.AppendLong(schemas.AppendString(nil, op), c.CommitTime/1000), c.CommitTime)
-	if c.Row == nil {
-		return append(b, 0)
-	}
-	b = append(b, 2)
-	for _, column := range reference.Columns() {
-		b = appendColumn(b, c.Row[column.Name])
-	}
-	return b
-}
-
-func appendColumn(b []byte, v any) []byte {
-	switch v := v.(type) {
-	case nil:
-		return append(b, 0)
-	case string:
-		return schemas.AppendString(append(b, 2), v)
-	case int64:
-		return schemas.AppendLong(append(b, 2), v)
-	case float64:
-		return schemas.AppendDouble(append(b, 2), v)
-	default:
-		return schemas.AppendBool(append(b, 2), v.(bool))
-	}
 }
 
 // A record of the contributions topic; a nil body retracts.
@@ -162,7 +118,7 @@ func (p *pipeline) normalize(t *rapid.T, history []reference.Change) []record {
 // mapRow gives the contribution of a row by one block, nil where it contributes nothing.
 func (p *pipeline) mapRow(t *rapid.T, block int, c reference.Change) (id string, body []byte) {
 	var env normalize.Envelope
-	if err := p.reader.Read(encode(c), &env); err != nil {
+	if err := p.reader.Read(reference.AppendEnvelope(nil, c), &env); err != nil {
 		t.Fatal(err)
 	}
 	if env.After == nil {
@@ -205,86 +161,10 @@ func (p *pipeline) resolve(t *rapid.T, records []record) string {
 		if !out.Exists {
 			t.Fatalf("entity %s has contributions and does not exist", id)
 		}
-		views[id] = p.plain(t, &v, out.Complete)
-	}
-	return show(views)
-}
-
-// plain makes the reference's kind of view of a real one.
-func (p *pipeline) plain(t *rapid.T, v *schemas.View, complete bool) reference.View {
-	out := reference.View{Complete: complete, Fields: map[string]reference.Field{}}
-	for _, prov := range v.Meta.Fields {
-		i := slices.IndexFunc(p.codec.Entity.Fields, func(f *mesh.Field) bool { return f.Name == prov.Field })
-		f := p.codec.Entity.Fields[i]
-		slot, value := f.Name, v.Values[i]
-		if f.Localized {
-			slot, value = slot+"/"+prov.Locale, locale(t, f, value, prov.Locale)
-		}
-		field := reference.Field{Value: plain(f.Type, value), Conflict: prov.Conflict, Inputs: int(prov.InputCount)}
-		if prov.Winner >= 0 {
-			field.Winner = name(v, prov.Winner)
-		}
-		for _, l := range prov.Losers {
-			field.Losers = append(field.Losers, name(v, l.Source)+"="+reference.Text(plain(f.Type, l.Value)))
-		}
-		for range int(prov.LoserCount) - len(prov.Losers) {
-			field.Losers = append(field.Losers, "more")
-		}
-		out.Fields[slot] = field
-	}
-	return out
-}
-
-func name(v *schemas.View, i int32) string {
-	s := v.Meta.Sources[i]
-	return s.Stream + "/" + s.Block + "/" + s.SourceKey
-}
-
-func locale(t *rapid.T, f *mesh.Field, value []byte, locale string) []byte {
-	if value == nil {
-		return nil
-	}
-	entries, err := schemas.AppendLocales(nil, f.Type, value)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		if string(e.Locale) == locale {
-			return e.Value
+		var err error
+		if views[id], err = reference.FromView(p.codec.Entity, &v, out.Complete); err != nil {
+			t.Fatal(err)
 		}
 	}
-	return nil
-}
-
-func plain(t mesh.Type, value []byte) any {
-	r := schemas.NewReader(value)
-	switch {
-	case value == nil:
-		return nil
-	case t.Kind == mesh.Int:
-		return r.Long()
-	case t.Kind == mesh.Float:
-		return r.Double()
-	case t.Kind == mesh.Bool:
-		return r.Bool()
-	case t.Kind == mesh.Decimal:
-		return new(big.Rat).SetFrac(schemas.DecimalBig(r.Bytes()), big.NewInt(100))
-	}
-	return r.String()
-}
-
-// show writes views out in one order; losers beyond those that provenance keeps are counted.
-func show(views map[string]reference.View) string {
-	var lines []string
-	for id, v := range views {
-		lines = append(lines, fmt.Sprintf("%s complete=%t", id, v.Complete))
-		for slot, f := range v.Fields {
-			for i := rules.MaxKept; i < len(f.Losers); i++ {
-				f.Losers[i] = "more"
-			}
-			lines = append(lines, fmt.Sprintf("%s.%s = %s by %s inputs=%d conflict=%t losers=%v", id, slot, reference.Text(f.Value), f.Winner, f.Inputs, f.Conflict, f.Losers))
-		}
-	}
-	slices.Sort(lines)
-	return strings.Join(lines, "\n")
+	return reference.Show(views)
 }

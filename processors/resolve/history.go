@@ -16,13 +16,19 @@ import (
 // view; new is nil for a tombstone.
 func (r *resolver) history(id string, new *schemas.View, out *processors.Output) error {
 	var old *schemas.View
+	var was, is *schemas.Meta
 	if r.old.live {
 		meta, err := schemas.DecodeMeta(r.old.meta)
 		if err != nil {
 			return fmt.Errorf("published _meta: %w", err)
 		}
 		old = &schemas.View{Values: r.old.values, Meta: meta}
+		was = &old.Meta
 	}
+	if new != nil {
+		is = &new.Meta
+	}
+	r.countConflicts(was, is)
 	r.rules.Conflicts(old, new, func(c rules.ConflictChange) { r.conflict(id, old, new, c, out) })
 	if r.loaded && old != nil && new != nil {
 		r.rules.Changes(old, new, func(field int, locale string, was, is []byte) {

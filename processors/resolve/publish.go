@@ -14,6 +14,9 @@ import (
 // published record.
 func (r *resolver) publish(id string, prefix []byte, out *processors.Output) error {
 	outcome := r.rules.Resolve(id, r.cands, &r.view)
+	if err := r.countIncomplete(prefix, outcome.Exists && !outcome.Complete); err != nil {
+		return err
+	}
 	if !outcome.Complete {
 		if !r.old.live {
 			return nil

@@ -34,12 +34,14 @@ type mark struct {
 
 // published is the last published record of an entity.
 type published struct {
-	known   bool // a record, or a tombstone, was published
-	live    bool
-	version schemas.Meta
-	values  [][]byte
-	meta    []byte // body of _meta
-	raw     []byte
+	known bool // a record, or a tombstone, was published
+	live  bool
+	// incomplete: the entity existed and lacked a required value.
+	incomplete bool
+	version    schemas.Meta
+	values     [][]byte
+	meta       []byte // body of _meta
+	raw        []byte
 }
 
 func (r *resolver) init(w *worker) { r.worker = w }
@@ -139,6 +141,10 @@ func (r *resolver) merge(prefix []byte, in []incoming, replayed bool, out *proce
 			}
 			continue
 		}
+		if len(rest) == 1 && rest[0] == keyIncomplete {
+			r.old.incomplete = true
+			continue
+		}
 		stored := append([]byte(nil), r.it.Value()...)
 		if replayed {
 			r.note(rest[1:], stored)
@@ -215,6 +221,7 @@ func (r *resolver) newest(stored []byte, in []incoming, out *processors.Output) 
 		}
 		newest = value
 	}
+	r.countHeld(in[0].key, stored, newest)
 	return newest, nil
 }
 
@@ -329,7 +336,7 @@ func (r *resolver) touched(ctx context.Context, out *processors.Output) (more bo
 		if ctx.Err() != nil {
 			return false, ctx.Err()
 		}
-		if r.batch.Len() > maxBatch {
+		if r.batch.Len() > r.cfg.Tuning.BatchBytes {
 			return true, nil
 		}
 		prefix := append([]byte(nil), touched.Key()[begin:]...)
@@ -346,5 +353,3 @@ func (r *resolver) touched(ctx context.Context, out *processors.Output) (more bo
 	}
 	return false, touched.Error()
 }
-
-const maxBatch = 4 << 20 // bytes of state that one transaction changes (I14)

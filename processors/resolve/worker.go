@@ -31,8 +31,33 @@ type Config struct {
 	Log        zerolog.Logger
 	// Repaired counts contributions that came after a newer one of their key (I13).
 	Repaired func()
+	// Tallied is told what a partition holds, each time that it changed; nil: the partition is
+	// no longer this process's.
+	Tallied func(partition int32, t *Tally)
 	// Loaded says that the view was complete before: field changes are recorded from then on.
 	Loaded func(partition int32) bool
+	Tuning Tuning
+}
+
+// Tuning holds what tests set smaller; zero values are defaults.
+type Tuning struct {
+	// Backlog is how many records a partition must be behind to go on silently, for up to
+	// MaxSilent records at a time, so that an entity with many contributions is published once.
+	Backlog, MaxSilent int64 // 5,000 and 200,000
+	// BatchBytes bounds the state that one transaction of a silent replay's end changes (I14).
+	BatchBytes int // 4 MiB
+}
+
+func (t *Tuning) ensureDefaults() {
+	if t.Backlog == 0 {
+		t.Backlog = 5_000
+	}
+	if t.MaxSilent == 0 {
+		t.MaxSilent = 200_000
+	}
+	if t.BatchBytes == 0 {
+		t.BatchBytes = 4 << 20
+	}
 }
 
 // Frames are the frames of the topics that resolve writes.
@@ -46,8 +71,9 @@ const (
 )
 
 const (
-	keyPublished = 0
-	keyRow       = 1
+	keyPublished  = 0
+	keyRow        = 1
+	keyIncomplete = 2
 )
 
 // A worker resolves one partition of contributions.
@@ -67,6 +93,9 @@ type worker struct {
 	waiting  waiting
 	loaded   bool
 	reached  map[string]topics.Watermark
+	tally    Tally    // with what the batch at hand changes
+	values   [][]byte // reused
+	told     *Tally   // as the state holds it; never changed once it was told
 
 	res resolver
 }
@@ -75,6 +104,7 @@ type worker struct {
 // (I14, resume) and finds where contributions go on.
 func Open(ctx context.Context, cfg Config, partition int32) (processors.Worker, error) {
 	entity := cfg.Codec.Entity
+	cfg.Tuning.ensureDefaults()
 	w := &worker{cfg: cfg, codec: cfg.Codec, rules: rules.Compile(cfg.Codec),
 		topic:   cfg.Names.ViewOf(entity.Name, cfg.Generation),
 		input:   cfg.Names.Contributions(entity.Name, cfg.Generation),
@@ -85,10 +115,14 @@ func Open(ctx context.Context, cfg Config, partition int32) (processors.Worker, 
 		return nil, err
 	}
 	w.res.init(w)
+	if err := w.loadTally(); err != nil {
+		return nil, err
+	}
 	if err := w.resume(ctx); err != nil {
 		return nil, fmt.Errorf("resume %s: %w", subject, err)
 	}
 	w.batch = w.space.Batch()
+	cfg.Tallied(partition, w.told)
 	return w, nil
 }
 
@@ -97,7 +131,10 @@ func Open(ctx context.Context, cfg Config, partition int32) (processors.Worker, 
 func (w *worker) Begin() (int64, bool) { return w.begin, w.begin >= w.silentTo && !w.draining }
 
 // Close implements processors.Worker.
-func (w *worker) Close() error { return w.batch.Close() }
+func (w *worker) Close() error {
+	w.cfg.Tallied(w.space.Partition, nil)
+	return w.batch.Close()
+}
 
 // Committed implements processors.Worker: the state follows the commit (I14).
 func (w *worker) Committed(ends *topics.Ends) error {
@@ -105,13 +142,9 @@ func (w *worker) Committed(ends *topics.Ends) error {
 	if err := w.space.SetOffset(w.batch, "view", ends.Of(w.topic)[q]); err != nil {
 		return err
 	}
-	if err := w.space.SetOffset(w.batch, "input", w.applied+1); err != nil {
+	if err := w.settle(); err != nil {
 		return err
 	}
-	if err := w.space.Commit(w.batch); err != nil {
-		return err
-	}
-	w.batch = w.space.Batch()
 	w.waiting.settled()
 	return nil
 }
@@ -153,8 +186,8 @@ func (w *worker) Apply(ctx context.Context, b processors.Batch, out *processors.
 
 // take applies contributions.
 func (w *worker) take(b processors.Batch, out *processors.Output) error {
-	if w.silentTo == 0 && !w.draining && b.End-b.Next > backlog {
-		w.silentTo = min(b.End, b.Next+maxSilent)
+	if w.silentTo == 0 && !w.draining && b.End-b.Next > w.cfg.Tuning.Backlog {
+		w.silentTo = min(b.End, b.Next+w.cfg.Tuning.MaxSilent)
 	}
 	in := make([]incoming, 0, len(b.Records))
 	for _, r := range b.Records {
@@ -179,20 +212,13 @@ func (w *worker) take(b processors.Batch, out *processors.Output) error {
 // Pending implements processors.Worker.
 func (w *worker) Pending() bool { return w.draining }
 
-// A partition that is more than backlog records behind goes on silently, for up to maxSilent
-// records at a time, so that an entity with many contributions is published once.
-const (
-	backlog   = 5_000
-	maxSilent = 200_000
-)
-
-// settle commits the batch of a silent replay: nothing of it is published, so the state may
-// hold it at once.
+// settle commits the batch to the state. That of a silent replay publishes nothing, so the state
+// may hold it at once.
 func (w *worker) settle() error {
 	if err := w.space.SetOffset(w.batch, "input", w.applied+1); err != nil {
 		return err
 	}
-	if err := w.space.Commit(w.batch); err != nil {
+	if err := w.commit(w.batch); err != nil {
 		return err
 	}
 	w.batch = w.space.Batch()
@@ -233,9 +259,10 @@ func (w *worker) resume(ctx context.Context) error {
 	q := w.space.Partition
 	batch := w.space.Batch()
 	published := from > 0
+	seen := map[string]int64{} // conflicts of what the batch holds
 	end, err := w.cfg.Cluster.ReadPartitionToEnd(ctx, w.topic, q, from, func(r *kgo.Record) error {
 		published = true
-		if err := w.remember(batch, r); err != nil {
+		if err := w.remember(batch, r, from > 0, seen); err != nil {
 			return err
 		}
 		if batch.Len() < 4<<20 {
@@ -243,7 +270,8 @@ func (w *worker) resume(ctx context.Context) error {
 		}
 		full := batch
 		batch = w.space.Batch()
-		return w.space.Commit(full)
+		clear(seen)
+		return w.commit(full)
 	})
 	if err != nil {
 		return errors.Join(err, batch.Close())
@@ -251,8 +279,13 @@ func (w *worker) resume(ctx context.Context) error {
 	if err := w.space.SetOffset(batch, "view", end); err != nil {
 		return err
 	}
-	if err := w.space.Commit(batch); err != nil {
+	if err := w.commit(batch); err != nil {
 		return err
+	}
+	if from == 0 {
+		if err := w.countAll(); err != nil {
+			return err
+		}
 	}
 	if w.begin, err = w.space.Offset("input"); err != nil {
 		return err
@@ -276,21 +309,28 @@ func (w *worker) resume(ctx context.Context) error {
 	return errors.Join(touched.Error(), touched.Close())
 }
 
-// remember keeps a view record as the last one published of its entity.
-func (w *worker) remember(batch *pebble.Batch, r *kgo.Record) error {
+// remember keeps a view record as the last one published of its entity, and counts its conflicts
+// where counted says so.
+func (w *worker) remember(batch *pebble.Batch, r *kgo.Record, counted bool, seen map[string]int64) error {
 	_, key, err := schemas.Unframe(r.Key)
 	if err != nil {
 		return err
 	}
 	full := w.space.Key(nil, []byte{spaceEntities}, key, []byte{keyPublished})
-	if r.Value == nil {
-		return batch.Set(full, append([]byte{0}, topics.Header(r, topics.HeaderVersion)...), nil)
+	value := append([]byte{0}, topics.Header(r, topics.HeaderVersion)...)
+	if r.Value != nil {
+		_, body, err := schemas.Unframe(r.Value)
+		if err != nil {
+			return err
+		}
+		value = append([]byte{1}, body...)
 	}
-	_, body, err := schemas.Unframe(r.Value)
-	if err != nil {
-		return err
+	if counted {
+		if err := w.recount(full, value, seen); err != nil {
+			return err
+		}
 	}
-	return batch.Set(full, append([]byte{1}, body...), nil)
+	return batch.Set(full, value, nil)
 }
 
 // blockIndex finds a block by the stream and name in a contribution's key.
