@@ -2,9 +2,15 @@ package topics
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"net/url"
+	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/rs/zerolog"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -15,13 +21,17 @@ import (
 type Broker struct {
 	cluster *kfake.Cluster
 	addr    string
+	dir     string
+	found   map[string]*logTail // by partition's folder: what was there at the start
 }
 
 // StartBroker starts the broker on addr (host:port, port 0 for any free one) over the folder dir,
 // where it finds what an earlier one wrote. Transactions that a killed predecessor left half
-// done are ended first, all partitions alike.
+// done are ended first, all partitions alike, and compacted partitions are rewritten where more
+// than half of their records, and more than a million, are dead.
 func StartBroker(dir, addr string, log zerolog.Logger) (*Broker, error) {
-	if err := repairTransactions(dir, log); err != nil {
+	found, err := prepareFolder(dir, log)
+	if err != nil {
 		return nil, fmt.Errorf("embedded broker: repair %s: %w", dir, err)
 	}
 	ln, err := net.Listen("tcp", addr)
@@ -35,7 +45,7 @@ func StartBroker(dir, addr string, log zerolog.Logger) (*Broker, error) {
 		kfake.DefaultNumPartitions(4),
 		kfake.BrokerConfigs(map[string]string{
 			// kfake compacts in its request loop and ignores open transactions: its ticker must
-			// never run; Compact of this package does it behind a gate.
+			// never run. This package does it before a start, and Tidy for what grows fastest.
 			"log.cleaner.backoff.ms":               "9000000000000",
 			"group.initial.rebalance.delay.ms":     "0",
 			"transactional.id.expiration.ms":       "2147483647",
@@ -49,7 +59,81 @@ func StartBroker(dir, addr string, log zerolog.Logger) (*Broker, error) {
 		ln.Close()
 		return nil, fmt.Errorf("embedded broker over %s: %w", dir, err)
 	}
-	return &Broker{cluster: cluster, addr: ln.Addr().String()}, nil
+	return &Broker{cluster: cluster, addr: ln.Addr().String(), dir: dir, found: found}, nil
+}
+
+// prepareFolder repairs and compacts a data folder, and gives the tails of its partitions.
+func prepareFolder(dir string, log zerolog.Logger) (map[string]*logTail, error) {
+	c := &compactor{dir: dir, log: log, now: time.Now(), runSize: runSize}
+	if err := c.recover(); err != nil {
+		return nil, err
+	}
+	tails, err := repairTransactions(dir, log)
+	if err != nil {
+		return nil, err
+	}
+	done, err := c.run()
+	if err != nil { // a disk that is full, say: the broker does without, if all is in its place
+		log.Error().Err(err).Str("stage", "broker").Msg("compaction failed; the broker starts without")
+		if err := c.recover(); err != nil {
+			return nil, err
+		}
+	}
+	found := map[string]*logTail{}
+	for _, t := range tails {
+		found[filepath.Base(t.dir)] = t
+	}
+	for _, d := range done {
+		name := partitionFolder(d.Topic, d.Partition)
+		if found[name], err = readTail(c.live(name)); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// Records is how many records, live and dead, the broker holds: those that it found, and what was
+// appended since; control records that were appended since are counted, too.
+func (b *Broker) Records() (n int64, err error) {
+	entries, err := os.ReadDir(filepath.Join(b.dir, "partitions"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return 0, err
+	}
+	for _, e := range entries {
+		topic, partition, ok := partitionOf(e.Name())
+		if !ok {
+			continue
+		}
+		p := b.cluster.PartitionInfo(topic, partition)
+		if p == nil {
+			continue
+		}
+		t := b.found[e.Name()]
+		if t == nil {
+			t = &logTail{}
+		}
+		if p.LogStartOffset >= t.next {
+			n += p.HighWatermark - p.LogStartOffset
+			continue
+		}
+		n += t.records - min(t.records, p.LogStartOffset-min(p.LogStartOffset, t.start)) + p.HighWatermark - t.next
+	}
+	return n, nil
+}
+
+// partitionFolder is the name of a partition's folder, as kfake's partDir gives it.
+func partitionFolder(topic string, p int32) string {
+	return url.PathEscape(topic) + "-" + strconv.Itoa(int(p))
+}
+
+func partitionOf(folder string) (topic string, p int32, ok bool) {
+	i := strings.LastIndexByte(folder, '-')
+	if i < 0 {
+		return "", 0, false
+	}
+	n, err := strconv.ParseInt(folder[i+1:], 10, 32)
+	topic, bad := url.PathUnescape(folder[:i])
+	return topic, int32(n), err == nil && bad == nil
 }
 
 // Addr is where the broker listens.

@@ -8,9 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -43,7 +41,9 @@ type logTail struct {
 	segment int64
 	size    int64        // of the last segment's whole batches
 	batches []bool       // of the last segment: whether the batch is transactional data
+	start   int64        // offset of the first batch
 	next    int64        // offset behind the last batch
+	records int64        // data records
 	open    map[txn]bool // data without a marker behind it
 	markers map[txn]bool // commit markers are true, abort markers false
 }
@@ -53,20 +53,20 @@ type logTail struct {
 // two of them would leave it committed in one partition and aborted in the next. Here it is
 // committed everywhere if a commit marker is anywhere, and aborted otherwise; and a batch whose
 // index entry is missing is known as transactional again (I14).
-func repairTransactions(dir string, log zerolog.Logger) error {
+func repairTransactions(dir string, log zerolog.Logger) ([]*logTail, error) {
 	entries, err := os.ReadDir(filepath.Join(dir, "partitions"))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var tails []*logTail
 	committed := map[txn]bool{}
 	for _, e := range entries {
 		tail, err := readTail(filepath.Join(dir, "partitions", e.Name()))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for t, commit := range tail.markers {
 			committed[t] = committed[t] || commit
@@ -79,31 +79,22 @@ func repairTransactions(dir string, log zerolog.Logger) error {
 			ended[t] = committed[t]
 		}
 		if err := tail.repair(committed); err != nil {
-			return fmt.Errorf("%s: %w", tail.dir, err)
+			return nil, fmt.Errorf("%s: %w", tail.dir, err)
 		}
 	}
 	if len(ended) > 0 {
 		log.Info().Int("transactions", len(ended)).Msg("ended what a killed broker left open")
 	}
-	return nil
+	return tails, nil
 }
 
 func readTail(dir string) (*logTail, error) {
 	t := &logTail{dir: dir, open: map[txn]bool{}, markers: map[txn]bool{}}
-	names, err := filepath.Glob(filepath.Join(dir, "*.dat"))
+	all, err := bases(dir)
 	if err != nil {
 		return nil, err
 	}
-	var bases []int64
-	for _, name := range names {
-		base, err := strconv.ParseInt(strings.TrimSuffix(filepath.Base(name), ".dat"), 10, 64)
-		if err != nil {
-			return nil, fmt.Errorf("%s is not a segment: %w", name, err)
-		}
-		bases = append(bases, base)
-	}
-	slices.Sort(bases)
-	for _, base := range bases {
+	for _, base := range all {
 		if err := t.readSegment(base); err != nil {
 			return nil, fmt.Errorf("segment %d of %s: %w", base, dir, err)
 		}
@@ -144,9 +135,15 @@ func (t *logTail) readSegment(base int64) error {
 func (t *logTail) batch(head []byte) {
 	attrs := binary.BigEndian.Uint16(head[21:])
 	id := txn{int64(binary.BigEndian.Uint64(head[43:])), int16(binary.BigEndian.Uint16(head[51:]))}
+	if len(t.batches) == 0 && t.records == 0 && t.next == 0 {
+		t.start = int64(binary.BigEndian.Uint64(head))
+	}
 	t.next = int64(binary.BigEndian.Uint64(head)) + int64(binary.BigEndian.Uint32(head[23:])) + 1
 	data := attrs&attrTransactional != 0 && attrs&attrControl == 0
 	t.batches = append(t.batches, data)
+	if attrs&attrControl == 0 {
+		t.records += int64(int32(binary.BigEndian.Uint32(head[57:])))
+	}
 	switch {
 	case data:
 		t.open[id] = true
@@ -238,8 +235,5 @@ func marker(id txn, commit bool, offset int64) []byte {
 		ProducerID: id.producer, ProducerEpoch: id.epoch, FirstSequence: -1,
 		NumRecords: 1, Records: rec.AppendTo(nil),
 	}
-	enc := b.AppendTo(nil)
-	b.Length = int32(len(enc) - 12)
-	b.CRC = int32(crc32.Checksum(enc[21:], castagnoli))
-	return b.AppendTo(nil)
+	return sealed(b)
 }
