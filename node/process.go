@@ -76,7 +76,7 @@ func (n *node) resolveStage(entity string) *processors.Stage {
 		s.Inputs[stream.ID()] = all // every raw partition writes to every contributions partition
 	}
 	cfg := resolve.Config{Names: n.names, Codec: n.codecs[entity], Generation: g, Partitions: n.partitions,
-		Cluster: n.cluster, Store: n.state, Log: n.Log, Repaired: n.repaired.Inc,
+		Cluster: n.cluster, Store: n.state, Log: n.Log, Repaired: n.repaired.Inc, Tallied: n.tallied(entity),
 		Frames: resolve.Frames{View: n.frames.views[entity], Conflicts: n.frames.conflicts,
 			Changes: n.frames.changes, Contributions: n.frames.contributions[entity]},
 		Loaded: func(q int32) bool {

@@ -151,7 +151,7 @@ func (s *status) view(ctx context.Context, out *rest.ViewStatus, e *mesh.Entity,
 		s.rows[e.Name] = count
 	}
 	out.Rows = &count.rows
-	out.Incomplete, out.Conflicts = s.watch.tallied(e.Name, s.partitions)
+	out.Incomplete, out.Conflicts = s.watch.sums(e.Name, s.partitions)
 	streams := e.Streams()
 	if len(streams) == 0 {
 		return nil

@@ -13,6 +13,7 @@ import (
 
 	"tributary/ingest"
 	"tributary/mesh"
+	"tributary/processors/resolve"
 	"tributary/schemas"
 	"tributary/serve/freshness"
 	"tributary/topics"
@@ -29,14 +30,14 @@ type watch struct {
 	positions map[topics.PositionKey]topics.PositionRecord
 	down      map[string]time.Time // by system; since when its connection is interrupted
 	estimates map[string]int64     // by stream: the source's guess of its rows
-	tallies   map[tallyKey]tally
+	tallies   map[tallyKey]*resolve.Tally
 	letters   map[string]letterCount // by stream
 	trackers  []*freshness.Tracker
 }
 
 func newWatch(m *mesh.Mesh, log zerolog.Logger) *watch {
 	return &watch{mesh: m, log: log, positions: map[topics.PositionKey]topics.PositionRecord{}, down: map[string]time.Time{},
-		estimates: map[string]int64{}, tallies: map[tallyKey]tally{}, letters: map[string]letterCount{}}
+		estimates: map[string]int64{}, tallies: map[tallyKey]*resolve.Tally{}, letters: map[string]letterCount{}}
 }
 
 // tell gives a tracker all that is known and becomes known of the streams.
@@ -180,13 +181,27 @@ type tallyKey struct {
 	partition int32
 }
 
-// A tally is what resolve counts in a partition.
-type tally struct {
-	incomplete, conflicts int64
+// tallied takes what resolve counts of an entity, for the status and the telemetry.
+func (n *node) tallied(entity string) func(partition int32, t *resolve.Tally) {
+	return func(partition int32, t *resolve.Tally) {
+		series := n.recorder.Series(topics.SeriesKey{Stage: topics.StageResolve, Entity: entity, Partition: partition})
+		w := n.watch
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if key := (tallyKey{entity, partition}); t == nil {
+			delete(w.tallies, key)
+		} else {
+			w.tallies[key] = t
+			series.SetConflicts(t.Conflicts)
+		}
+		for _, sys := range w.mesh.Systems {
+			w.changed(sys)
+		}
+	}
 }
 
-// tallied sums what is counted of an entity over its partitions; nil where one is not known.
-func (w *watch) tallied(entity string, partitions int32) (incomplete, conflicts *int64) {
+// sums adds up what is counted of an entity over its partitions; nil where one is not known.
+func (w *watch) sums(entity string, partitions int32) (incomplete, conflicts *int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	incomplete, conflicts = new(int64), new(int64)
@@ -195,8 +210,8 @@ func (w *watch) tallied(entity string, partitions int32) (incomplete, conflicts 
 		if !ok {
 			return nil, nil
 		}
-		*incomplete += t.incomplete
-		*conflicts += t.conflicts
+		*incomplete += t.Incomplete
+		*conflicts += t.Conflicts
 	}
 	return incomplete, conflicts
 }

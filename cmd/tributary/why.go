@@ -51,7 +51,7 @@ unless --locale names one), without FIELD an array over all fields.`,
 			}
 			switch {
 			case c.json():
-				return c.printWhyJSON(&answer, len(args) == 3)
+				return c.printWhyJSON(&answer, len(args) == 3, locale)
 			case len(args) == 3:
 				c.printWhy(&answer)
 			default:
@@ -66,11 +66,11 @@ unless --locale names one), without FIELD an array over all fields.`,
 }
 
 // printWhyJSON prints what the architecture's section 8 says.
-func (c *cli) printWhyJSON(w *rest.Why, field bool) error {
+func (c *cli) printWhyJSON(w *rest.Why, field bool, locale string) error {
 	for i := range w.Fields {
 		w.Fields[i].Because = ""
 	}
-	if field && len(w.Fields) == 1 && w.Fields[0].Locale == "" {
+	if field && len(w.Fields) == 1 && w.Fields[0].Locale == locale {
 		return c.printJSON(w.Fields[0])
 	}
 	return c.printJSON(w.Fields)

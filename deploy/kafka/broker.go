@@ -95,6 +95,16 @@ func Start(ctx context.Context, config Config) (*Broker, error) {
 // Addr is the host:port for clients. It stays the same over restarts.
 func (b *Broker) Addr() string { return b.config.Addr }
 
+// Pid is the process id of the JVM; 0 while the broker does not run.
+func (b *Broker) Pid() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.process == nil {
+		return 0
+	}
+	return b.process.Pid()
+}
+
 // Restart starts the broker again, on the same address and data, after Stop or Kill.
 func (b *Broker) Restart(ctx context.Context) error {
 	b.mu.Lock()

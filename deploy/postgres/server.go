@@ -132,6 +132,15 @@ func (s *Server) lastLog() string {
 	return string(log[max(0, len(log)-2000):])
 }
 
+// Pid is the process id of the postmaster, the parent of all of the server's processes; 0 while
+// the server does not run.
+func (s *Server) Pid() int {
+	if s.ended == nil {
+		return 0
+	}
+	return s.cmd.Process.Pid
+}
+
 // Port is the server's port on 127.0.0.1.
 func (s *Server) Port() int { return s.port }
 

@@ -133,6 +133,14 @@ func (n *Node) Exited() <-chan struct{} {
 	return n.process.Exited()
 }
 
+// Pid is the process id of the current life; 0 between lives.
+func (n *Node) Pid() int {
+	if n.process == nil {
+		return 0
+	}
+	return n.process.Pid()
+}
+
 // Close kills the node if it runs and closes its log.
 func (n *Node) Close() error {
 	n.Kill()

@@ -92,7 +92,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 		return err
 	}
 	d.db = servers.urls()
-	err = d.step("Filling them with "+grouped(int64(d.Products))+" products", func() (string, error) {
+	err = d.step("Making sure that they hold "+grouped(int64(d.Products))+" products", func() (string, error) {
 		return "", seed.Seed(ctx, d.db, d.Products, d.seeded)
 	})
 	if err != nil {

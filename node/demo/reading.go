@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"time"
 
@@ -101,7 +102,7 @@ func (o *observer) rate(of about, records map[about]int64, now time.Time) (perSe
 		o.rates[of] = r
 	}
 	r.add(records[of], now)
-	return r.now(), r.recent
+	return math.Round(10*r.now()) / 10, r.recent
 }
 
 // about is what a count is about: a stage's work on a stream or a view.
