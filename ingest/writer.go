@@ -212,7 +212,7 @@ func (w *writer) loop(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if b.empty() {
+		if b == nil {
 			continue
 		}
 		if err := w.commit(ctx, b); err != nil {
@@ -238,7 +238,7 @@ func (w *writer) take(ctx context.Context) (*batch, error) {
 	defer w.mu.Unlock()
 	b := w.cur
 	if b.empty() {
-		return b, nil
+		return nil, nil // it stays the sources' own
 	}
 	w.cur = newBatch()
 	w.taken++
@@ -250,6 +250,7 @@ func (w *writer) take(ctx context.Context) (*batch, error) {
 // commit writes a batch, then its positions and claims, and commits them together.
 func (w *writer) commit(ctx context.Context, b *batch) error {
 	w.beforeCommit()
+	defer w.conn.cfg.Cluster.Transaction()()
 	if err := w.cl.BeginTransaction(); err != nil {
 		return err
 	}

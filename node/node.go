@@ -77,7 +77,7 @@ func Run(ctx context.Context, o Options) error {
 	if broker != nil {
 		defer broker.Close()
 	}
-	return n.run(ctx)
+	return n.run(ctx, broker)
 }
 
 func (n *node) startBroker() (*topics.Broker, error) {
@@ -93,7 +93,7 @@ func (n *node) startBroker() (*topics.Broker, error) {
 	return b, nil
 }
 
-func (n *node) run(ctx context.Context) (err error) {
+func (n *node) run(ctx context.Context, broker *topics.Broker) (err error) {
 	if n.cluster, err = topics.NewCluster(n.Mesh.Kafka, n.addrs.Kafka); err != nil {
 		return err
 	}
@@ -116,6 +116,11 @@ func (n *node) run(ctx context.Context) (err error) {
 	}
 	g.Go(func() error { return n.follower.Run(ctx) })
 	g.Go(func() error { return n.requests.Run(ctx) })
+	if broker != nil {
+		tidy := &topics.Tidy{Broker: broker, Cluster: n.cluster, Checkpoint: []string{n.names.Positions(), n.names.Claims()},
+			Retain: dataSpecs(n.Mesh, n.names, n.partitions, n.generation), Log: n.Log}
+		g.Go(func() error { return tidy.Run(ctx) })
+	}
 	for _, start := range []struct {
 		role Role
 		run  func(context.Context, *errgroup.Group) error

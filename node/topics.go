@@ -11,8 +11,13 @@ const week = 7 * 24 * time.Hour
 
 // stateSpecs are the topics that say where a mesh stands.
 func stateSpecs(m *mesh.Mesh, names topics.Names) []topics.Spec {
-	return []topics.Spec{topics.Compacted(names.Positions(), 1, m.MaxOutage),
+	out := []topics.Spec{topics.Compacted(names.Positions(), 1, m.MaxOutage),
 		topics.Compacted(names.Claims(), 1, m.MaxOutage), topics.Compacted(names.Requests(), 1, m.MaxOutage)}
+	for _, s := range out {
+		// They have few keys and very many records: small segments are cleaned early.
+		s.Config["segment.bytes"] = "16777216"
+	}
+	return out
 }
 
 // dataSpecs are the topics of a mesh's data, conflicts, changes, telemetry and dead letters.

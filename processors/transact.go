@@ -67,6 +67,7 @@ func (s *session) transact(ctx context.Context, fetches kgo.Fetches) error {
 // commit writes records, then the claims that cover them, and commits both with the input's
 // offsets.
 func (s *session) commit(ctx context.Context, records []*kgo.Record, moved map[*assignment]map[string]topics.Watermark) error {
+	defer s.Cluster.Transaction()()
 	if err := s.txn.Begin(); err != nil {
 		return fmt.Errorf("begin a transaction: %w", err)
 	}

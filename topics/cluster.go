@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -26,6 +27,22 @@ import (
 type Cluster struct {
 	bootstrap string
 	opts      []kgo.Opt
+	// gate is held shared by each transaction of this process, and whole by Tidy.
+	gate sync.RWMutex
+}
+
+// Transaction is to be called before a transaction begins; what it gives, once that has ended.
+// Between two transactions, an embedded broker's topics may be compacted.
+func (c *Cluster) Transaction() (ended func()) {
+	c.gate.RLock()
+	return c.gate.RUnlock
+}
+
+// hold waits until every transaction of this process has ended and holds new ones back until open
+// is called.
+func (c *Cluster) hold() (open func()) {
+	c.gate.Lock()
+	return c.gate.Unlock
 }
 
 // NewCluster describes the cluster at bootstrap (host:port,host:port) with the credentials of k.

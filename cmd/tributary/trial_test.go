@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -328,4 +329,14 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return errors.Join(errors.New("the load ended"), ctx.Err())
 	}
+}
+
+// said says whether a process has logged a text.
+func (m *member) said(t *testing.T, text string) bool {
+	t.Helper()
+	log, err := os.ReadFile(m.data + ".log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes.Contains(log, []byte(text))
 }

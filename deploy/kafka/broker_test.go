@@ -84,6 +84,20 @@ func TestTransactionsSurviveKill(t *testing.T) {
 			t.Fatalf("%s: %v", step.prefix, err)
 		}
 	}
+	read(t, broker.Addr(), 3)
+	// An abort is answered before its marker is in the log.
+	adm := kadm.NewClient(w)
+	for stable, end := int64(0), int64(1); stable < end; {
+		lso, err := adm.ListCommittedOffsets(ctx, "orders")
+		if err != nil {
+			t.Fatal(err)
+		}
+		hw, err := adm.ListEndOffsets(ctx, "orders")
+		if err != nil {
+			t.Fatal(err)
+		}
+		stable, end = lso["orders"][0].Offset, hw["orders"][0].Offset
+	}
 
 	broker.Kill()
 	if err := broker.Restart(ctx); err != nil {
