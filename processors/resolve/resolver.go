@@ -221,6 +221,7 @@ func (r *resolver) newest(stored []byte, in []incoming, out *processors.Output) 
 		}
 		newest = value
 	}
+	r.countHeld(in[0].key, stored, newest)
 	return newest, nil
 }
 
