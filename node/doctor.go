@@ -2,8 +2,10 @@ package node
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -16,6 +18,7 @@ import (
 	"tributary/ingest"
 	"tributary/ingest/postgres"
 	"tributary/mesh"
+	"tributary/serve/rest"
 	"tributary/topics"
 )
 
@@ -148,30 +151,67 @@ func (d *doctor) ports() {
 
 // kafka looks at an external broker, and at the size of an embedded one that runs.
 func (d *doctor) kafka(ctx context.Context, running Running) {
-	bootstrap := d.Mesh.Kafka.Bootstrap
-	if d.embeddedBroker() {
-		if bootstrap = running.Addrs.Kafka; bootstrap == "" {
-			return
-		}
-	}
 	ctx, cancel := context.WithTimeout(ctx, reachWithin)
 	defer cancel()
-	cluster, err := topics.NewCluster(d.Mesh.Kafka, bootstrap)
-	var n int64
-	if err == nil {
-		n, err = countRecords(ctx, cluster)
+	if !d.embeddedBroker() {
+		bootstrap := d.Mesh.Kafka.Bootstrap
+		if err := ping(ctx, d.Mesh.Kafka, bootstrap); err != nil {
+			d.add(postgres.Fail, "kafka", fmt.Sprintf("%s: %v", bootstrap, err), "check kafka.bootstrap, kafka.tls and kafka.sasl in the manifest")
+			return
+		}
+		d.add(postgres.OK, "kafka", bootstrap+" answers", "")
+		return
 	}
+	if running.Addrs.Gateway == "" {
+		return
+	}
+	n, err := brokerRecords(ctx, running.Addrs.Gateway)
 	switch {
 	case err != nil:
-		d.add(postgres.Fail, "kafka", fmt.Sprintf("%s: %v", bootstrap, err), "check kafka.bootstrap, kafka.tls and kafka.sasl in the manifest")
-	case !d.embeddedBroker():
-		d.add(postgres.OK, "kafka", bootstrap+" answers", "")
+		d.add(postgres.Fail, "kafka", fmt.Sprintf("size of the embedded broker: %v", err), "look at the log of the process that runs")
 	case n >= BrokerWarn:
 		d.add(postgres.Warn, "kafka", fmt.Sprintf("the embedded broker holds %d records of at most %d", n, BrokerLimit),
 			"tributary topics compact; or set kafka.bootstrap to a Kafka of your own")
 	default:
 		d.add(postgres.OK, "kafka", fmt.Sprintf("the embedded broker holds %d records of at most %d", n, BrokerLimit), "")
 	}
+}
+
+func ping(ctx context.Context, k mesh.Kafka, bootstrap string) error {
+	cluster, err := topics.NewCluster(k, bootstrap)
+	if err != nil {
+		return err
+	}
+	cl, err := cluster.Client()
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	return cl.Ping(ctx)
+}
+
+// brokerRecords asks the process that runs how many records its broker holds: offsets do not tell
+// once it was compacted.
+func brokerRecords(ctx context.Context, gateway string) (int64, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, gateway+"/v1/_status", nil)
+	if err != nil {
+		return 0, err
+	}
+	client := http.Client{}
+	defer client.CloseIdleConnections()
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	var status struct{ Broker *rest.Broker }
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 16<<20)).Decode(&status); err != nil {
+		return 0, err
+	}
+	if status.Broker == nil {
+		return 0, fmt.Errorf("%s/v1/_status answers %s without it", gateway, resp.Status)
+	}
+	return status.Broker.Records, nil
 }
 
 // registry looks at an external schema registry.

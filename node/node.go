@@ -24,6 +24,7 @@ type node struct {
 	Options
 	names       topics.Names
 	partitions  int32
+	kafka       *topics.Broker // embedded; nil otherwise
 	cluster     *topics.Cluster
 	registry    *registry.Client
 	follower    *topics.Follower
@@ -70,14 +71,13 @@ func Run(ctx context.Context, o Options) error {
 	n.tracker = freshness.New(o.Mesh, n.partitions, time.Now)
 	n.watch = newWatch(o.Mesh, o.Log)
 	// Brokers outlive everything that writes to them.
-	broker, err := n.startBroker()
-	if err != nil {
+	if n.kafka, err = n.startBroker(); err != nil {
 		return err
 	}
-	if broker != nil {
-		defer broker.Close()
+	if n.kafka != nil {
+		defer n.kafka.Close()
 	}
-	return n.run(ctx, broker)
+	return n.run(ctx)
 }
 
 func (n *node) startBroker() (*topics.Broker, error) {
@@ -93,7 +93,7 @@ func (n *node) startBroker() (*topics.Broker, error) {
 	return b, nil
 }
 
-func (n *node) run(ctx context.Context, broker *topics.Broker) (err error) {
+func (n *node) run(ctx context.Context) (err error) {
 	if n.cluster, err = topics.NewCluster(n.Mesh.Kafka, n.addrs.Kafka); err != nil {
 		return err
 	}
@@ -116,8 +116,8 @@ func (n *node) run(ctx context.Context, broker *topics.Broker) (err error) {
 	}
 	g.Go(func() error { return n.follower.Run(ctx) })
 	g.Go(func() error { return n.requests.Run(ctx) })
-	if broker != nil {
-		tidy := &topics.Tidy{Broker: broker, Cluster: n.cluster, Checkpoint: []string{n.names.Positions(), n.names.Claims()},
+	if n.kafka != nil {
+		tidy := &topics.Tidy{Broker: n.kafka, Cluster: n.cluster, Checkpoint: []string{n.names.Positions(), n.names.Claims()},
 			Retain: dataSpecs(n.Mesh, n.names, n.partitions, n.generation), Log: n.Log}
 		g.Go(func() error { return tidy.Run(ctx) })
 	}

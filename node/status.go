@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
-
 	"tributary/mesh"
 	"tributary/serve/freshness"
 	"tributary/serve/rest"
@@ -215,44 +213,12 @@ func (s *status) askBroker(ctx context.Context) error {
 	if time.Since(s.asked) < brokerFor {
 		return nil
 	}
-	n, err := countRecords(ctx, s.cluster)
+	n, err := s.kafka.Records()
 	if err != nil {
 		return err
 	}
 	s.broker, s.asked = rest.Broker{Records: n, Limit: BrokerLimit}, time.Now()
 	return nil
-}
-
-// countRecords gives how many records the topics of a cluster hold, those that compaction left
-// out and the marks of transactions among them.
-func countRecords(ctx context.Context, c *topics.Cluster) (int64, error) {
-	cl, err := c.Client()
-	if err != nil {
-		return 0, err
-	}
-	defer cl.Close()
-	adm := kadm.NewClient(cl)
-	ends, err := adm.ListEndOffsets(ctx)
-	if err == nil {
-		err = ends.Error()
-	}
-	if err != nil {
-		return 0, fmt.Errorf("size of the broker: %w", err)
-	}
-	starts, err := adm.ListStartOffsets(ctx)
-	if err == nil {
-		err = starts.Error()
-	}
-	if err != nil {
-		return 0, fmt.Errorf("size of the broker: %w", err)
-	}
-	var n int64
-	ends.Each(func(end kadm.ListedOffset) {
-		if start, ok := starts.Lookup(end.Topic, end.Partition); ok {
-			n += end.Offset - start.Offset
-		}
-	})
-	return n, nil
 }
 
 func ingestKey(s *mesh.Stream) topics.SeriesKey {

@@ -66,7 +66,7 @@ entity, and serves the result over GraphQL and REST with a provable answer to ho
 		}
 		return nil
 	}
-	root.AddCommand(c.snapshot(), c.dlq(), c.up(), c.run(), c.demo())
+	root.AddCommand(c.snapshot(), c.dlq(), c.topics(), c.up(), c.run(), c.demo())
 	root.AddCommand(c.check(), c.doctor(), c.gen(), c.lag(), c.status(), c.why())
 	return root
 }
