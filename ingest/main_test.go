@@ -201,11 +201,14 @@ func (r *rig) decode(framed []byte) map[string]any {
 	return out
 }
 
-// want waits until what is captured of the tables is what SQL says of them.
+// want waits until the tables' snapshots are complete and what is captured of them is what SQL says.
 func (r *rig) want(tables ...string) {
 	r.t.Helper()
 	for _, table := range tables {
 		until(r.t, func() string {
+			if s := r.state(table).Snapshot; s != topics.SnapshotDone {
+				return fmt.Sprintf("the snapshot of table %s is %q", table, s)
+			}
 			got, want := r.captured(table), r.selected(table)
 			if fmt.Sprint(got) != fmt.Sprint(want) {
 				return fmt.Sprintf("table %s: captured %.300v, SQL says %.300v", table, got, want)
@@ -289,8 +292,9 @@ func (h *hookedEmitter) Change(ctx context.Context, c ingest.Change) error {
 
 // A schemaList registers schemas, each under the next id.
 type schemaList struct {
-	mu   sync.Mutex // protects list
-	list []string
+	mu     sync.Mutex // protects what is below
+	list   []string
+	parsed map[int]avro.Schema
 }
 
 func (l *schemaList) Register(_ context.Context, _, schema string) (int, error) {
@@ -308,9 +312,16 @@ func (l *schemaList) Register(_ context.Context, _, schema string) (int, error) 
 func (l *schemaList) schema(t *testing.T, id int) avro.Schema {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if s := l.parsed[id]; s != nil {
+		return s
+	}
 	s, err := avro.ParseWithCache(l.list[id-1], "", &avro.SchemaCache{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	if l.parsed == nil {
+		l.parsed = map[int]avro.Schema{}
+	}
+	l.parsed[id] = s
 	return s
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -53,7 +54,10 @@ func (r *rig) churn() (stop func()) {
 	ended := make(chan error, 1)
 	go func() {
 		defer conn.Close(context.Background())
+		pace := time.NewTicker(5 * time.Millisecond) // so that what is written can be read again and again
+		defer pace.Stop()
 		for i := 0; !stopped.Load(); i++ {
+			<-pace.C
 			sql := fmt.Sprintf(`BEGIN; UPDATE a SET n = n + 1 WHERE id %% 7 = %d; DELETE FROM a WHERE id = %d; INSERT INTO a VALUES (%d, %d);
 				UPDATE b SET n = n + 1 WHERE id %% 5 = %d; UPDATE a SET id = id + 100000 WHERE id = %d; COMMIT`, i%7, i%50, 1000+i, i, i%5, 1000+i-3)
 			if err := conn.PgConn().Exec(context.Background(), sql).Close(); err != nil {
@@ -93,6 +97,39 @@ func TestLostSlotIsHealed(t *testing.T) {
 	if got := r.state("a"); got.Epoch != 2 {
 		t.Errorf("epoch %d, want 2", got.Epoch)
 	}
+}
+
+// TestSnapshotOfOneStream repeats the snapshot of one stream while both change: what was missed is
+// mended, all converges, and the other stream's epoch and rows stay as they were.
+func TestSnapshotOfOneStream(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, twoTables, "a", "b")
+	r.start()
+	r.want("a", "b")
+	r.ghost("a")
+	r.ghost("b")
+	stop := r.churn()
+	// Changes that the paused stream has not seen, but the snapshot has.
+	r.before.set(func(context.Context) error {
+		r.exec("DELETE FROM a WHERE id BETWEEN 10 AND 20; INSERT INTO a VALUES (77777, 1)")
+		return nil
+	})
+	got := r.ask(topics.SnapshotStart, "a")
+	if got.State != topics.RequestDone || !strings.Contains(got.Outcome, "rows read, ") || got.Owner != "test" {
+		t.Fatalf("the request ended as %+v", got)
+	}
+	stop()
+	r.want("a")
+	if got := r.captured("b"); got[9999] != 0 || len(got) != 51 {
+		t.Errorf("stream b has %d rows, want its own and the ghost", len(got))
+	}
+	if a, b := r.state("a"), r.state("b"); a.Epoch != 2 || b.Epoch != 1 || a.Snapshot != topics.SnapshotDone {
+		t.Errorf("epochs %d and %d, want 2 and 1; snapshot %q", a.Epoch, b.Epoch, a.Snapshot)
+	}
+	r.exec("TRUNCATE a")
+	r.want("a")
+	r.exec("INSERT INTO a VALUES (1, 1)")
+	r.want("a")
 }
 
 // TestTruncateMeetsSnapshot truncates between the pause of the stream and the snapshot.
