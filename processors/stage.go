@@ -200,6 +200,7 @@ func (s *session) adjust(ctx context.Context, offsets map[string]map[int32]kgo.O
 		s.opened[p] = a
 		s.mu.Unlock()
 	}
+	s.rouse() // what waits for claims only must not wait for records
 	return offsets, nil
 }
 
@@ -367,8 +368,14 @@ func (s *session) adopt() (left bool) {
 			delete(s.opened, p)
 		}
 	}
+	if len(s.opened) > 0 { // the client takes them over at any moment, and does not say so
+		time.AfterFunc(arrival, s.rouse)
+	}
 	left, s.left = s.left, false
 	return left
 }
 
-const maxAborts = 3 // then the session begins anew
+const (
+	maxAborts = 3                     // then the session begins anew
+	arrival   = 20 * time.Millisecond // between two looks for partitions that are being taken over
+)
