@@ -50,10 +50,11 @@ func TestDemo(t *testing.T) {
 
 	first := start(t, binary, folder, log)
 	addrs := ready(ctx, t, first)
-	commands := printed(t, log)
-	if len(commands) != 4 {
-		t.Fatalf("%d commands are printed, want 4:\n%s", len(commands), read(t, log))
-	}
+	var commands map[string]string
+	await(ctx, t, "four commands to paste", func() (string, bool) { // they follow the ready line
+		commands = printed(t, log)
+		return read(t, log), len(commands) == 4
+	})
 	for _, check := range []struct{ want, where string }{
 		{`"price":`, "GraphQL"}, {"Tributary-Staleness: ", "REST"}, {"rule  priority", "why"}, {"median_delay_ms", "ClickHouse"},
 	} {
