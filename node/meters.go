@@ -60,7 +60,7 @@ func (m *ingestMeter) Captured(stream string, records, bytes int64) {
 func (m *ingestMeter) Verified(stream string, micros int64) {
 	s := m.series(stream)
 	s.SetVerified(micros)
-	s.SetLag(0, time.Since(time.UnixMicro(micros)))
+	s.SetLag(-1, time.Since(time.UnixMicro(micros))) // how many records lie behind it, the source does not say
 }
 
 // Failed implements ingest.Meter.

@@ -194,9 +194,6 @@ func (n *node) tallied(entity string) func(partition int32, t *resolve.Tally) {
 			w.tallies[key] = t
 			series.SetConflicts(t.Conflicts)
 		}
-		for _, sys := range w.mesh.Systems {
-			w.changed(sys)
-		}
 	}
 }
 

@@ -97,7 +97,7 @@ func (r *checkReport) connect(ctx context.Context, m *mesh.Mesh) {
 	r.Faults = append(r.Faults, faults...)
 	for _, f := range failed {
 		for _, err := range each(f.Err) {
-			p := problem{System: f.System, Text: err.Error()}
+			p := problem{System: f.System, Text: strings.TrimPrefix(err.Error(), "system "+f.System+": ")}
 			var fault *ingest.Fault
 			if errors.As(err, &fault) {
 				p.Subject, p.Text, p.Mend = fault.Subject, fault.Problem, fault.Mend

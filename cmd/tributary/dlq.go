@@ -143,9 +143,10 @@ func letterState(l *node.Letter) string {
 
 func (c *cli) dlqShow() *cobra.Command {
 	return &cobra.Command{
-		Use:   "show ID",
-		Short: "Show a dead letter whole, personal data included",
-		Args:  arguments(cobra.ExactArgs(1)),
+		Use:     "show ID",
+		Short:   "Show a dead letter whole, personal data included",
+		Example: "  tributary dlq show 5f0c8a1b2c3d4e5f\n  tributary dlq show 5f0c8a1b2c3d4e5f -o json | jq .reason",
+		Args:    arguments(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			op, err := c.operator()
 			if err != nil {

@@ -40,12 +40,16 @@ type lagRow struct {
 func (c *cli) lag() *cobra.Command {
 	var since time.Duration
 	var addr string
+	var streams bool
 	cmd := &cobra.Command{
 		Use:   "lag [NAME…]",
 		Short: "Tell how far stages were behind over time",
 		Long: `Tell for each stage, stream and view how far it is behind now, and how stale it was over a period:
 the median, the 95th percentile and the worst, weighted by time, with its rate and errors. On a
 terminal a line shows how the staleness went. NAMEs of streams and entities limit what is told.
+
+Of resolve and sink it shows a line a view, with the worst of the view's streams; --streams shows
+each of them.
 
 The figures come from ClickHouse, to which the mesh writes its telemetry; what is not known is
 shown as "-", never as 0.`,
@@ -67,11 +71,15 @@ shown as "-", never as 0.`,
 			if c.json() {
 				return c.printLagJSON(rows)
 			}
+			if !streams {
+				rows = folded(rows)
+			}
 			c.printLag(rows, since)
 			return nil
 		},
 	}
 	cmd.Flags().DurationVar(&since, "since", time.Hour, "how far back")
+	cmd.Flags().BoolVar(&streams, "streams", false, "show each stream of a view")
 	cmd.Flags().StringVar(&addr, "clickhouse-addr", "", "address of the embedded ClickHouse (default: of the mesh over --data, the manifest's, "+node.DefaultAddrs.ClickHouse+")")
 	return cmd
 }
@@ -124,6 +132,60 @@ func (c *cli) analyticsURL(m *mesh.Mesh, addr string) (string, error) {
 		addr = "http://" + addr
 	}
 	return addr, nil
+}
+
+// folded gives each view of a stage one row: its own with the worst of its streams' staleness.
+func folded(rows []clickhouse.LagRow) []clickhouse.LagRow {
+	type view struct{ stage, entity string }
+	var out []clickhouse.LagRow
+	at, streams := map[view]int{}, map[view][]clickhouse.LagRow{}
+	for _, r := range rows {
+		k := view{r.Stage, r.Entity}
+		if r.Entity != "" && r.Stream != "" {
+			streams[k] = append(streams[k], r)
+			r = clickhouse.LagRow{Stage: r.Stage, Entity: r.Entity, LastSample: r.LastSample} // until its own comes
+		}
+		if i, known := at[k]; known && r.Entity != "" {
+			if r.Series != nil {
+				out[i] = r
+			}
+			continue
+		}
+		at[k] = len(out)
+		out = append(out, r)
+	}
+	for k, parts := range streams {
+		worst(&out[at[k]], parts)
+	}
+	return out
+}
+
+// worst sets a view's staleness to the worst of its streams'; it is unknown where one of them is.
+func worst(view *clickhouse.LagRow, streams []clickhouse.LagRow) {
+	most := func(a, b sql.NullFloat64) sql.NullFloat64 {
+		return sql.NullFloat64{Float64: max(a.Float64, b.Float64), Valid: a.Valid && b.Valid}
+	}
+	errors := view.Errors
+	for i, s := range streams {
+		errors += s.Errors
+		if i == 0 {
+			view.VerifiedThrough, view.Series = s.VerifiedThrough, slices.Clone(s.Series)
+			view.StalenessP50, view.StalenessP95, view.StalenessMax = s.StalenessP50, s.StalenessP95, s.StalenessMax
+			continue
+		}
+		if s.VerifiedThrough.Time.Before(view.VerifiedThrough.Time) {
+			view.VerifiedThrough.Time = s.VerifiedThrough.Time
+		}
+		view.VerifiedThrough.Valid = view.VerifiedThrough.Valid && s.VerifiedThrough.Valid
+		view.StalenessP50, view.StalenessP95 = most(view.StalenessP50, s.StalenessP50), most(view.StalenessP95, s.StalenessP95)
+		view.StalenessMax = most(view.StalenessMax, s.StalenessMax)
+		for j, v := range s.Series {
+			if j < len(view.Series) && (math.IsNaN(view.Series[j]) || v > view.Series[j]) {
+				view.Series[j] = v
+			}
+		}
+	}
+	view.Errors = errors
 }
 
 func (c *cli) printLag(rows []clickhouse.LagRow, since time.Duration) {

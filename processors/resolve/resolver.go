@@ -221,7 +221,6 @@ func (r *resolver) newest(stored []byte, in []incoming, out *processors.Output) 
 		}
 		newest = value
 	}
-	r.countHeld(in[0].key, stored, newest)
 	return newest, nil
 }
 

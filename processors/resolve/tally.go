@@ -1,9 +1,7 @@
 package resolve
 
 import (
-	"bytes"
 	"errors"
-	"maps"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -15,102 +13,47 @@ import (
 type Tally struct {
 	Incomplete int64 // entities that wait for required fields
 	Conflicts  int64 // open conflicts
-	// Held counts, by stream, rows in the dead letters that concern an entity; Unplaced those
-	// whose entity is unknown (I10). A row that several blocks read counts for each.
-	Held, Unplaced map[string]int64
 }
 
-func (t Tally) clone() *Tally {
-	t.Held, t.Unplaced = maps.Clone(t.Held), maps.Clone(t.Unplaced)
-	return &t
-}
-
-// Names of the counts in the state; streams follow held and unplaced.
+// Names of the counts in the state.
 const (
 	tallyIncomplete = "tally.incomplete"
 	tallyConflicts  = "tally.conflicts"
-	tallyHeld       = "tally.held."
-	tallyUnplaced   = "tally.unplaced."
 )
 
 // loadTally reads the counts of the state.
 func (w *worker) loadTally() (err error) {
-	w.tally = Tally{Held: map[string]int64{}, Unplaced: map[string]int64{}}
-	get := func(name string) (n int64) {
-		if err == nil {
-			n, err = w.space.Offset(name)
-		}
-		return n
+	if w.tally.Incomplete, err = w.space.Offset(tallyIncomplete); err != nil {
+		return err
 	}
-	w.tally.Incomplete, w.tally.Conflicts = get(tallyIncomplete), get(tallyConflicts)
-	for _, s := range w.codec.Entity.Streams() {
-		w.tally.Held[s.ID()], w.tally.Unplaced[s.ID()] = get(tallyHeld+s.ID()), get(tallyUnplaced+s.ID())
-	}
-	w.told = w.tally.clone()
+	w.tally.Conflicts, err = w.space.Offset(tallyConflicts)
+	w.told = w.tally
 	return err
 }
 
 // commit applies a batch with the counts that it changed, and tells them then.
 func (w *worker) commit(b *pebble.Batch) error {
-	if err := w.saveTally(b); err != nil {
+	if w.tally == w.told {
+		return w.space.Commit(b)
+	}
+	if err := w.space.SetOffset(b, tallyIncomplete, w.tally.Incomplete); err != nil {
+		return err
+	}
+	if err := w.space.SetOffset(b, tallyConflicts, w.tally.Conflicts); err != nil {
 		return err
 	}
 	if err := w.space.Commit(b); err != nil {
 		return err
 	}
-	same := w.tally.Incomplete == w.told.Incomplete && w.tally.Conflicts == w.told.Conflicts &&
-		maps.Equal(w.tally.Held, w.told.Held) && maps.Equal(w.tally.Unplaced, w.told.Unplaced)
-	if !same {
-		w.told = w.tally.clone()
-		w.cfg.Tallied(w.space.Partition, w.told)
-	}
+	w.told = w.tally
+	w.tell()
 	return nil
 }
 
-// saveTally puts the counts that differ from what the state holds into a batch.
-func (w *worker) saveTally(b *pebble.Batch) (err error) {
-	put := func(name string, was, is int64) {
-		if err == nil && was != is {
-			err = w.space.SetOffset(b, name, is)
-		}
-	}
-	put(tallyIncomplete, w.told.Incomplete, w.tally.Incomplete)
-	put(tallyConflicts, w.told.Conflicts, w.tally.Conflicts)
-	for stream, n := range w.tally.Held {
-		put(tallyHeld+stream, w.told.Held[stream], n)
-	}
-	for stream, n := range w.tally.Unplaced {
-		put(tallyUnplaced+stream, w.told.Unplaced[stream], n)
-	}
-	return err
-}
-
-// held is how the key of a held mark ends: its kind, as Avro writes it.
-var held = schemas.AppendString(nil, schemas.KindHeld)
-
-// countHeld counts a held mark that was set or taken back. key is a contribution's, with the
-// entity's id in front; stored and newest are what its state was (nil: nothing) and is.
-func (w *worker) countHeld(key, stored, newest []byte) {
-	if !bytes.HasSuffix(key, held) {
-		return
-	}
-	var n int64
-	if len(newest) > 0 && newest[0] == 1 {
-		n++
-	}
-	if len(stored) > 0 && stored[0] == 1 {
-		n--
-	}
-	if n == 0 {
-		return
-	}
-	rd := schemas.NewReader(key)
-	id, stream := rd.String(), rd.String()
-	if id == "" {
-		w.tally.Unplaced[stream] += n
-		return
-	}
-	w.tally.Held[stream] += n
+// tell tells what the state holds.
+func (w *worker) tell() {
+	t := w.told
+	w.cfg.Tallied(w.space.Partition, &t)
 }
 
 // countIncomplete marks an entity that exists and lacks a required value, or takes the mark back.

@@ -95,7 +95,7 @@ type worker struct {
 	reached  map[string]topics.Watermark
 	tally    Tally    // with what the batch at hand changes
 	values   [][]byte // reused
-	told     *Tally   // as the state holds it; never changed once it was told
+	told     Tally    // as the state holds it
 
 	res resolver
 }
@@ -122,7 +122,7 @@ func Open(ctx context.Context, cfg Config, partition int32) (processors.Worker, 
 		return nil, fmt.Errorf("resume %s: %w", subject, err)
 	}
 	w.batch = w.space.Batch()
-	cfg.Tallied(partition, w.told)
+	w.tell()
 	return w, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"tributary/mesh"
 	"tributary/schemas"
@@ -147,9 +148,17 @@ func reason(f *mesh.Field, winner, loser *schemas.SourceRef) string {
 	case f.Rule.Name == mesh.Priority && rank(winner) != rank(loser):
 		return fmt.Sprintf("%s comes before %s", f.Rule.From[rank(winner)], nameOf(f, rank(loser), loser))
 	case f.Rule.Name == mesh.MostRecent && winner.SourceTime > loser.SourceTime:
-		return "it is older by " + micros(winner.SourceTime).Sub(micros(loser.SourceTime)).String()
+		return "it is older by " + rounded(micros(winner.SourceTime).Sub(micros(loser.SourceTime))).String()
 	}
 	return "equal in rank: stream, block and source key decide"
+}
+
+// rounded keeps what people read of a time span.
+func rounded(d time.Duration) time.Duration {
+	if d > time.Minute {
+		return d.Round(time.Second)
+	}
+	return d
 }
 
 func nameOf(f *mesh.Field, rank int, s *schemas.SourceRef) string {
