@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -34,7 +35,7 @@ func (r *rig) seededThree(ctx context.Context, use string, entities int) (*three
 	return t, d.forget(ctx)
 }
 
-// A table is made and filled with rows 1 to $1.
+// A table is made and filled with rows 1 to $ROWS.
 type table struct{ create, insert string }
 
 func threeTables() map[string]table {
@@ -42,15 +43,15 @@ func threeTables() map[string]table {
 		"erp": {`create table if not exists item (sku text primary key, price numeric(12,2) not null, currency text not null,
 				brand text, buyer text, changed_at timestamptz not null)`,
 			`insert into item select 'SKU-' || i, 1 + i / 100.0, 'EUR', 'erp brand ' || i % 50, 'buyer ' || i % 40,
-				timestamptz '2026-01-01 00:00:00Z' + i * interval '1 second' from generate_series(1, %d) i`},
+				timestamptz '2026-01-01 00:00:00Z' + i * interval '1 second' from generate_series(1, $ROWS) i`},
 		"pim": {`create table if not exists item (sku text primary key, name text not null, description text, brand text,
 				listed boolean not null)`,
 			`insert into item select 'SKU-' || i, 'Item number ' || i, 'What can be said of item number ' || i || ' in a sentence or two. '
 				|| repeat('It is sturdy and light. ', 6), case when i % 10 > 0 then 'brand ' || i % 50 end, i % 12 > 0
-				from generate_series(1, %d) i`},
+				from generate_series(1, $ROWS) i`},
 		"wms": {`create table if not exists item (sku text primary key, on_hand int not null, bin text, counted_at timestamptz)`,
 			`insert into item select 'SKU-' || i, i % 500, 'BIN-' || i % 9000, timestamptz '2026-02-01 06:00:00Z' + i * interval '1 minute'
-				from generate_series(1, %d) i`},
+				from generate_series(1, $ROWS) i`},
 	}
 }
 
@@ -63,7 +64,7 @@ func (t *three) fill(ctx context.Context, name string, rows table) error {
 		if err := conn.QueryRow(ctx, "select count(*) from item").Scan(&have); err != nil || have == t.entities {
 			return err
 		}
-		for _, sql := range []string{"truncate item", fmt.Sprintf(rows.insert, t.entities), "vacuum (analyze) item", "checkpoint"} {
+		for _, sql := range []string{"truncate item", strings.ReplaceAll(rows.insert, "$ROWS", strconv.Itoa(t.entities)), "vacuum (analyze) item", "checkpoint"} {
 			if _, err := conn.Exec(ctx, sql); err != nil {
 				return err
 			}
