@@ -26,7 +26,10 @@ type Config struct {
 	Dir        string // for scratch files
 	Log        zerolog.Logger
 	Meter      Meter
-	Observer   Observer
+	// Owned, where set, is asked before a session fences its predecessor; an error says that the
+	// connection is another process's by now.
+	Owned    func(context.Context) error
+	Observer Observer
 }
 
 // An Observer hears how the connection fares. Its methods do not block.

@@ -61,6 +61,11 @@ func session(ctx context.Context, cfg Config) error {
 	if cfg.Observer != nil {
 		cfg.Observer.Connected(contracts)
 	}
+	if cfg.Owned != nil {
+		if err := cfg.Owned(ctx); err != nil {
+			return err
+		}
+	}
 	cl, err := producer(ctx, cfg)
 	if err != nil {
 		return err

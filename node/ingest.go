@@ -8,11 +8,12 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"tributary/ingest"
+	"tributary/ingest/placement"
 	"tributary/ingest/postgres"
 	"tributary/mesh"
 )
 
-// startIngest captures every system.
+// startIngest captures the systems that are placed in this process.
 func (n *node) startIngest(ctx context.Context, g *errgroup.Group) error {
 	scratch := n.path("scratch")
 	if err := os.RemoveAll(scratch); err != nil {
@@ -21,6 +22,10 @@ func (n *node) startIngest(ctx context.Context, g *errgroup.Group) error {
 	if err := os.MkdirAll(scratch, 0o700); err != nil {
 		return err
 	}
+	if err := placement.Ensure(ctx, n.cluster, n.names, len(n.Mesh.Systems)); err != nil {
+		return err
+	}
+	captures := map[string]placement.Capture{}
 	for _, sys := range n.Mesh.Systems {
 		open, err := opener(n.Mesh.Name, sys)
 		if err != nil {
@@ -29,8 +34,15 @@ func (n *node) startIngest(ctx context.Context, g *errgroup.Group) error {
 		cfg := ingest.Config{Names: n.names, System: sys, Partitions: n.partitions, Cluster: n.cluster, Requests: n.requests, Registry: n.registry,
 			State: ingest.StateFrames{Positions: n.frames.positions, Claims: n.frames.claims},
 			Open:  open, Dir: scratch, Log: n.Log, Meter: &ingestMeter{n.recorder, sys.Name}, Observer: n.watch.of(sys)}
-		g.Go(func() error { return ingest.Run(ctx, cfg) })
+		captures[sys.Name] = func(ctx context.Context, owned func(context.Context) error) error {
+			cfg := cfg
+			cfg.Owned = owned
+			return ingest.Run(ctx, cfg)
+		}
 	}
+	g.Go(func() error {
+		return placement.Run(ctx, placement.Config{Cluster: n.cluster, Names: n.names, Instance: n.Instance, Log: n.Log, Captures: captures})
+	})
 	return nil
 }
 

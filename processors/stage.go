@@ -10,7 +10,6 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/rs/zerolog"
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tributary/topics"
@@ -116,13 +115,8 @@ func (s *Stage) Run(ctx context.Context) error {
 func (s *Stage) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	cl, err := s.Cluster.Client()
-	if err == nil {
-		defer cl.Close()
-		_, err = kadm.NewClient(cl).LeaveGroup(ctx, kadm.LeaveGroup(s.Group).InstanceIDs(s.Instance).Reason("the process ends"))
-	}
-	if err != nil { // the group will notice by itself
-		s.Log.Debug().Err(err).Str("group", s.Group).Msg("leaving the group failed")
+	if err := s.Cluster.LeaveGroup(ctx, s.Group, s.Instance); err != nil { // the group will notice by itself
+		s.Log.Debug().Err(err).Msg("leaving the group failed")
 	}
 }
 

@@ -97,6 +97,19 @@ func (c *Cluster) Client(more ...kgo.Opt) (*kgo.Client, error) {
 	return cl, nil
 }
 
+// LeaveGroup takes a named member out of a consumer group: closing its client does not.
+func (c *Cluster) LeaveGroup(ctx context.Context, group, instance string) error {
+	cl, err := c.Client()
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	if _, err := kadm.NewClient(cl).LeaveGroup(ctx, kadm.LeaveGroup(group).InstanceIDs(instance).Reason("the process ends")); err != nil {
+		return fmt.Errorf("leave group %s: %w", group, err)
+	}
+	return nil
+}
+
 // MaxRecordBytes is the largest batch, hence record, that our topics take.
 const MaxRecordBytes = 8 << 20
 

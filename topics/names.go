@@ -49,6 +49,9 @@ func (n Names) Claims() string { return string(n) + ".state.claims" }
 // Requests is the topic of what operators asked.
 func (n Names) Requests() string { return string(n) + ".state.requests" }
 
+// Connections is the topic, without records, by whose partitions connections are placed.
+func (n Names) Connections() string { return string(n) + ".state.connections" }
+
 func suffix(g uint32) string {
 	if g <= 1 {
 		return ""
