@@ -13,8 +13,8 @@ import (
 
 const page = "../docs/manifest.md"
 
-// blocks gives the fenced blocks of a language on the manual's page.
-func blocks(t *testing.T, language string) []string {
+// blocks gives the fenced blocks of a language on a page.
+func blocks(t *testing.T, page, language string) []string {
 	t.Helper()
 	text, err := os.ReadFile(page)
 	if err != nil {
@@ -27,8 +27,21 @@ func blocks(t *testing.T, language string) []string {
 	return out
 }
 
+func TestQuickstartLoads(t *testing.T) {
+	const page = "../docs/quickstart.md"
+	text := strings.Join(blocks(t, page, "yaml"), "---\n")
+	env := func(string) (string, bool) { return "postgres://reader@db/shop", true }
+	m, err := mesh.Parse([]mesh.File{{Name: page, Text: []byte(text)}}, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(m.Systems) != 1 || len(m.Entities) != 1 {
+		t.Errorf("%d systems, %d entities", len(m.Systems), len(m.Entities))
+	}
+}
+
 func TestManualLoads(t *testing.T) {
-	text := strings.Join(blocks(t, "yaml"), "---\n")
+	text := strings.Join(blocks(t, page, "yaml"), "---\n")
 	env := func(name string) (string, bool) {
 		if strings.HasSuffix(name, "_URL") {
 			return "postgres://reader@db/" + strings.ToLower(name), true
@@ -75,7 +88,7 @@ func TestManualExpressions(t *testing.T) {
 	} {
 		columns = append(columns, expr.Column{Name: name, Type: typ})
 	}
-	lines := strings.Split(strings.TrimSpace(strings.Join(blocks(t, "cel"), "")), "\n")
+	lines := strings.Split(strings.TrimSpace(strings.Join(blocks(t, page, "cel"), "")), "\n")
 	if len(lines) < 10 {
 		t.Fatal(lines)
 	}

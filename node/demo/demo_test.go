@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 }
 
 // limit bounds one test; the servers are fetched by then (make setup).
-const limit = 2 * time.Minute
+const limit = 4 * time.Minute
 
 // TestDemo runs the built binary as a newcomer does: the mesh becomes ready, all that it prints
 // can be pasted, it stops when told to, and a second run goes on without reading anything anew.
