@@ -4,7 +4,10 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -50,6 +53,23 @@ func query(t *testing.T, url, sql string) string {
 		t.Fatal(err)
 	}
 	return v
+}
+
+// Ctrl-C in a terminal goes to a process group: the server must not end before its clients.
+func TestServerHasAProcessGroupOfItsOwn(t *testing.T) {
+	srv := pgtest.Start(t)
+	text, err := os.ReadFile(filepath.Join(srv.Dir(), "data", "postmaster.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	pid, err := strconv.Atoi(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if group, err := syscall.Getpgid(pid); err != nil || group == syscall.Getpgrp() {
+		t.Errorf("the server is in group %d, we are in %d: %v", group, syscall.Getpgrp(), err)
+	}
 }
 
 func TestServerIsReadyForReplicationOnLoopbackOnly(t *testing.T) {
