@@ -83,6 +83,7 @@ func (in *input) push(c pendingClaim) {
 // watermark moved by that or by claims that came since the last call. A next lower than before
 // is ignored.
 func (f *Frontier) Advance(next int64) map[string]Watermark {
+	beforeReached()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.next = max(f.next, next)
