@@ -69,21 +69,11 @@ func (r *rig) bootstrap(ctx context.Context, b *board, s source, aims bootstrapA
 	if err != nil {
 		return err
 	}
-	var pr *profiler
-	if profiled {
-		pr = r.profileOf(ctx, p, b.bench)
-	}
+	pr := r.profileIf(ctx, profiled, p, b.bench)
 	ready := p.await(ctx)
 	got, err := m.stop()
-	if err := errors.Join(ready, err); err != nil {
+	if err := errors.Join(ready, err, pr.report(ctx, b, b.bench)); err != nil {
 		return err
-	}
-	if profiled {
-		text, err := pr.report(ctx)
-		if err != nil {
-			return err
-		}
-		b.hot = append(b.hot, text)
 	}
 	if err := s.check(ctx, p.gateway); err != nil {
 		return fmt.Errorf("the contents are wrong: %w", err)
@@ -138,21 +128,11 @@ func (r *rig) restart(ctx context.Context, b *board, p *process, s source, name 
 	if err != nil {
 		return err
 	}
-	var pr *profiler
-	if profiled {
-		pr = r.profileOf(ctx, p, b.bench)
-	}
+	pr := r.profileIf(ctx, profiled, p, b.bench+" "+name)
 	ready := p.await(ctx)
 	got, err := m.stop()
-	if err := errors.Join(ready, err); err != nil {
+	if err := errors.Join(ready, err, pr.report(ctx, b, name)); err != nil {
 		return err
-	}
-	if profiled {
-		text, err := pr.report(ctx)
-		if err != nil {
-			return err
-		}
-		b.hot = append(b.hot, name+"\n"+text)
 	}
 	if err := s.check(ctx, p.gateway); err != nil {
 		return fmt.Errorf("the contents are wrong: %w", err)
@@ -197,21 +177,11 @@ func (r *rig) idle(ctx context.Context, b *board, p *process, s *shop, lasts tim
 	if err := m.fromNow(); err != nil {
 		return err
 	}
-	var pr *profiler
-	if profiled {
-		pr = r.profileOf(ctx, p, b.bench)
-	}
+	pr := r.profileIf(ctx, profiled, p, b.bench)
 	err = rest(ctx, lasts)
 	got, fault := m.stop()
-	if err := errors.Join(err, fault); err != nil {
+	if err := errors.Join(err, fault, pr.report(ctx, b, b.bench)); err != nil {
 		return err
-	}
-	if profiled {
-		text, err := pr.report(ctx)
-		if err != nil {
-			return err
-		}
-		b.hot = append(b.hot, text)
 	}
 	b.add("CPU of tributary", "% of a core", "≤ 5", 100*got.cpu.Seconds()/got.wall.Seconds())
 	b.add("CPU of Postgres beside it", "% of a core", "", 100*got.beside.Seconds()/got.wall.Seconds())

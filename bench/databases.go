@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"golang.org/x/sync/errgroup"
 
+	"tributary/deploy/kafka"
 	pgserver "tributary/deploy/postgres"
 )
 
@@ -148,4 +149,13 @@ func (d *databases) stop() error {
 	}
 	ends.Wait()
 	return errors.Join(faults...)
+}
+
+// startKafka starts a real Kafka in a new folder.
+func (r *rig) startKafka(ctx context.Context) (*kafka.Broker, error) {
+	dir, err := r.folder("kafka")
+	if err != nil {
+		return nil, err
+	}
+	return kafka.Start(ctx, kafka.Config{Dir: dir, HeapMiB: 1024})
 }

@@ -127,11 +127,9 @@ func (r *rig) serve(ctx context.Context, b *board, s *shop, p *process, bare *ba
 	rate, limit := c.name+", requests a CPU-second", c.name+", bare handler"
 	err = r.rounds(b, func(b *board, profiled bool) error {
 		if profiled {
-			pr := r.profileOf(ctx, p, "P7-"+strings.ReplaceAll(c.name, " ", "-"))
+			pr := r.profileIf(ctx, true, p, "P7 "+c.name)
 			_, _, err := r.load(ctx, gateway, p.Pid(), file)
-			text, fault := pr.report(ctx)
-			b.hot = append(b.hot, c.name+"\n"+text)
-			return errors.Join(err, fault)
+			return errors.Join(err, pr.report(ctx, b, c.name))
 		}
 		perCPU, report, err := r.load(ctx, gateway, p.Pid(), file)
 		if err != nil {

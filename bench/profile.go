@@ -28,15 +28,26 @@ type profiler struct {
 	done    sync.WaitGroup
 }
 
-// profileOf begins to profile; report ends it.
-func (r *rig) profileOf(ctx context.Context, p *process, name string) *profiler {
-	pr := &profiler{rig: r, process: p, name: name, ending: make(chan struct{})}
+// profileIf begins to profile where that is asked for; report ends it. The profiler of what is
+// not profiled is nil.
+func (r *rig) profileIf(ctx context.Context, profiled bool, p *process, name string) *profiler {
+	if !profiled {
+		return nil
+	}
+	pr := &profiler{rig: r, process: p, name: fileName(name), ending: make(chan struct{})}
 	pr.done.Go(func() { pr.collect(ctx) })
 	return pr
 }
 
+// fileName leaves letters and digits of a name.
+func fileName(name string) string {
+	return strings.Join(strings.FieldsFunc(name, func(c rune) bool {
+		return (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z')
+	}), "-")
+}
+
 func (pr *profiler) collect(ctx context.Context) {
-	for i := 0; ; i++ {
+	for {
 		select {
 		case <-pr.ending:
 			return
@@ -44,7 +55,7 @@ func (pr *profiler) collect(ctx context.Context) {
 			return
 		default:
 		}
-		file, err := pr.fetch(ctx, fmt.Sprintf("cpu.%d", i), fmt.Sprintf("profile?seconds=%d", int(slice.Seconds())))
+		file, err := pr.fetch(ctx, fmt.Sprintf("cpu.%d", len(pr.files)), fmt.Sprintf("profile?seconds=%d", int(slice.Seconds())))
 		if err != nil { // the admin port is not open yet, or the process has ended
 			select {
 			case <-pr.ending:
@@ -71,25 +82,34 @@ func (pr *profiler) fetch(ctx context.Context, kind, path string) (string, error
 	return file, os.WriteFile(file, text, 0o644)
 }
 
-// report ends the profile, which takes up to two seconds, and gives the ten hottest functions and
-// the ten that hold most memory. The process must still run.
-func (pr *profiler) report(ctx context.Context) (string, error) {
+// report ends the profile, which takes up to two seconds, and adds to the board the ten hottest
+// functions and the ten that hold most memory. The process must still run.
+func (pr *profiler) report(ctx context.Context, b *board, title string) error {
+	if pr == nil {
+		return nil
+	}
 	close(pr.ending)
 	pr.done.Wait()
 	heap, err := pr.fetch(ctx, "heap", "heap")
 	if err != nil {
-		return "", err
+		return err
 	}
-	// Profiles outlive the run; pprof reads names and lines from them.
-	memory, err := top(ctx, "inuse_space", heap)
-	if err != nil {
-		return "", err
+	text := title + "\n"
+	for _, part := range []struct {
+		index string
+		files []string
+	}{{"cpu", pr.files}, {"inuse_space", []string{heap}}} {
+		if len(part.files) == 0 {
+			continue // it was over before its admin port was open
+		}
+		lines, err := top(ctx, part.index, part.files...)
+		if err != nil {
+			return err
+		}
+		text += lines
 	}
-	if len(pr.files) == 0 {
-		return memory, nil
-	}
-	cpu, err := top(ctx, "cpu", pr.files...)
-	return cpu + memory, err
+	b.hot = append(b.hot, text)
+	return nil
 }
 
 // top gives the hottest functions of profiles together.
