@@ -125,6 +125,7 @@ func (s *Stage) leave(ctx context.Context) {
 type session struct {
 	*Stage
 	txn      *kgo.GroupTransactSession
+	made     chan struct{} // closed when txn is set: the group may assign before its maker returns
 	wake     chan struct{}
 	assigned map[int32]*assignment
 	ended    map[string]bool // requests that were carried out, until the follower knows
@@ -145,7 +146,7 @@ type assignment struct {
 }
 
 func (s *Stage) session(ctx context.Context) (err error) {
-	ss := &session{Stage: s, wake: make(chan struct{}, 1), opened: map[int32]*assignment{}, assigned: map[int32]*assignment{}}
+	ss := &session{Stage: s, made: make(chan struct{}), wake: make(chan struct{}, 1), opened: map[int32]*assignment{}, assigned: map[int32]*assignment{}}
 	if err := s.Follower.Sync(ctx); err != nil { // claims before data (I4)
 		return err
 	}
@@ -166,6 +167,7 @@ func (s *Stage) session(ctx context.Context) (err error) {
 		return fmt.Errorf("%s %s: %w", s.Name, s.Subject, err)
 	}
 	defer ss.close()
+	close(ss.made)
 	// What a killed predecessor of the same name left open would hold up every reader of its
 	// partitions; now it is aborted.
 	if _, _, err := ss.txn.Client().ProducerID(ctx); err != nil {
@@ -178,6 +180,11 @@ func (s *Stage) session(ctx context.Context) (err error) {
 // runs beside the loop, so that long reads hold nothing up; adopt takes over what it opened. It
 // is called again for the same partition where the group rebalanced meanwhile.
 func (s *session) adjust(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	select {
+	case <-s.made:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	for p, offset := range offsets[s.Input] {
 		a, at, err := s.open(ctx, p, max(0, offset.EpochOffset().Offset))
 		if err != nil {
@@ -334,6 +341,7 @@ func (s *session) reopen(ctx context.Context) error {
 		}
 	}
 	s.txn.Client().SetOffsets(map[string]map[int32]kgo.EpochOffset{s.Input: at})
+	s.rouse() // claims that have been reached must not wait for records
 	return nil
 }
 
