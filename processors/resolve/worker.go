@@ -167,11 +167,11 @@ func (w *worker) Apply(ctx context.Context, b processors.Batch, out *processors.
 	if w.silentTo > 0 && w.applied+1 >= w.silentTo {
 		w.silentTo, w.draining = 0, true
 	}
-	if w.silentTo > 0 {
-		return -1, nil
-	}
-	if !w.draining {
+	if !w.silent() {
 		return w.applied + 1, nil
+	}
+	if w.silentTo > 0 || out.Len() > before {
+		return -1, nil // repairs (I13) are committed with the state that they are of
 	}
 	more, err := w.res.touched(ctx, out)
 	if err == nil && out.Len() == before {
@@ -186,7 +186,7 @@ func (w *worker) Apply(ctx context.Context, b processors.Batch, out *processors.
 
 // take applies contributions.
 func (w *worker) take(b processors.Batch, out *processors.Output) error {
-	if w.silentTo == 0 && !w.draining && b.End-b.Next > w.cfg.Tuning.Backlog {
+	if !w.silent() && b.End-b.Next > w.cfg.Tuning.Backlog {
 		w.silentTo = min(b.End, b.Next+w.cfg.Tuning.MaxSilent)
 	}
 	in := make([]incoming, 0, len(b.Records))
@@ -200,14 +200,18 @@ func (w *worker) take(b processors.Batch, out *processors.Output) error {
 	// In order of their keys an entity's contributions lie together, here and in the state.
 	slices.SortStableFunc(in, func(a, b incoming) int { return bytes.Compare(a.key, b.key) })
 	w.applied = max(w.applied, b.Next-1)
-	if w.silentTo > 0 {
-		if err := w.res.silently(in, out); err != nil {
-			return err
-		}
-		return w.settle()
+	if !w.silent() {
+		return w.res.entities(in, out)
 	}
-	return w.res.entities(in, out)
+	before := out.Len()
+	if err := w.res.silently(in, out); err != nil || out.Len() > before {
+		return err
+	}
+	return w.settle()
 }
+
+// silent says that what comes is only applied: what is still to be resolved must see it.
+func (w *worker) silent() bool { return w.silentTo > 0 || w.draining }
 
 // Pending implements processors.Worker.
 func (w *worker) Pending() bool { return w.draining }
