@@ -16,7 +16,7 @@ type bench struct {
 // suite are all benches, in the order in which they run.
 func suite() []bench {
 	return []bench{
-		{"P1", benchDrain}, {"P4", benchLatency},
+		{"P1", benchDrain}, {"P4", benchLatency}, {"P5", benchResolve},
 		{"P6a", benchThree}, {"P6b", benchShop}, {"P7", benchGateway}, {"P8", benchIdle}, {"P9", benchRestart},
 	}
 }

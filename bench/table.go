@@ -33,6 +33,20 @@ func markdown(results []result) string {
 	return out.String()
 }
 
+// unmeasured names the benches that have no figures.
+func unmeasured(results []result) string {
+	var ids []string
+	for _, b := range suite() {
+		if !slices.ContainsFunc(results, func(r result) bool { return r.Bench == b.id }) {
+			ids = append(ids, b.id)
+		}
+	}
+	if len(ids) == 0 {
+		return ""
+	}
+	return "Not measured yet: " + strings.Join(ids, ", ") + ".\n"
+}
+
 // spread names the lowest and highest run, and how many there were.
 func spread(runs []float64) string {
 	if len(runs) < 2 {
@@ -83,7 +97,7 @@ func publish(resultsPath, readmePath string, results []result) error {
 	if err != nil {
 		return err
 	}
-	if document, err = replaceSection(document, markdown(kept)); err != nil {
+	if document, err = replaceSection(document, markdown(kept)+unmeasured(kept)); err != nil {
 		return fmt.Errorf("%s: %w", readmePath, err)
 	}
 	if err := writeResults(resultsPath, kept); err != nil {
