@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -19,6 +20,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"tributary/deploy/kafka"
+	pgserver "tributary/deploy/postgres"
 	"tributary/deploy/postgres/pgtest"
 	"tributary/examples/acme"
 	"tributary/examples/acme/oracle"
@@ -97,8 +99,9 @@ func (s *sharedKafka) kill() {
 // A setup says what a trial runs on.
 type setup struct {
 	products int
-	kafka    *kafka.Broker // nil: the embedded broker
-	tags     []string      // of the build
+	kafka    *kafka.Broker    // nil: the embedded broker
+	tags     []string         // of the build
+	postgres *pgserver.Server // nil: the one that tests share, which must not be stopped
 	// manifest changes the manifest's text.
 	manifest func(string) string
 }
@@ -142,7 +145,10 @@ func newTrial(t *testing.T, s setup) *trial {
 	if tr.binary, err = builder.Binary(t.Context(), s.tags...); err != nil {
 		t.Fatal(err)
 	}
-	srv := pg.Server(t)
+	srv := s.postgres
+	if srv == nil {
+		srv = pg.Server(t)
+	}
 	tr.db = acme.Databases{ERP: pgtest.Database(t, srv), PIM: pgtest.Database(t, srv), WMS: pgtest.Database(t, srv)}
 	if err := seed.Seed(t.Context(), tr.db, s.products, nil); err != nil {
 		t.Fatal(err)
@@ -300,7 +306,7 @@ func (tr *trial) mustSettle(within time.Duration) {
 	report := tr.reader.Report()
 	tr.t.Logf("%d answers, %d with a verifiedThrough, %d while it was down; equal after %v",
 		report.Answers, report.Verified, report.Unavailable, time.Since(began).Round(time.Millisecond))
-	for _, v := range report.Violations {
+	for _, v := range report.Violations[:min(5, len(report.Violations))] {
 		tr.t.Error(v)
 	}
 	if report.Verified < 100 {
@@ -339,4 +345,26 @@ func (m *member) said(t *testing.T, text string) bool {
 		t.Fatal(err)
 	}
 	return bytes.Contains(log, []byte(text))
+}
+
+// counted holds a counter of a process's metrics against a value.
+func (m *member) counted(t *testing.T, metric string, want float64) {
+	t.Helper()
+	answer, err := http.Get(m.admin + "/metrics")
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer answer.Body.Close()
+	for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
+		value, ok := strings.CutPrefix(lines.Text(), metric+" ")
+		if !ok {
+			continue
+		}
+		if got, err := strconv.ParseFloat(value, 64); err != nil || got != want {
+			t.Errorf("%s: %s is %s, want %v", m.name, metric, value, want)
+		}
+		return
+	}
+	t.Errorf("%s has no metric %s", m.name, metric)
 }

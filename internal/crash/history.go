@@ -55,6 +55,16 @@ func (h *History) Acked(key string, value int64, at time.Time) {
 	r.acked = append(r.acked, ack{value, at})
 }
 
+// highest is the highest value that was ever tried.
+func (h *History) highest() (value int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, r := range h.keys {
+		value = max(value, r.tried)
+	}
+	return value
+}
+
 // Newest is the newest acknowledged value of a key; 0 for none.
 func (h *History) Newest(key string) int64 {
 	h.mu.Lock()

@@ -29,13 +29,14 @@ type Load struct {
 // Written is the number of acknowledged writes, and of those whose outcome is unknown.
 func (l *Load) Written() (acknowledged, unknown int64) { return l.written.Load(), l.failed.Load() }
 
-// Run writes until ctx ends, and then returns nil.
+// Run writes until ctx ends, and then returns nil. It may be called again: values go on rising.
 func (l *Load) Run(ctx context.Context) error {
 	var group errgroup.Group
+	first := l.History.highest() + 1
 	writers := max(1, l.Writers)
 	for w := range writers {
 		group.Go(func() error {
-			for value := int64(1); ctx.Err() == nil; value++ {
+			for value := first; ctx.Err() == nil; value++ {
 				for i := w; i < len(l.Keys) && ctx.Err() == nil; i += writers {
 					l.write(ctx, l.Keys[i], value)
 				}

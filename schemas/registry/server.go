@@ -194,7 +194,7 @@ func (s *Server) write(ctx context.Context, p plan) error {
 // the order of things.
 func (s *Server) interrupted(err error, _ time.Duration) {
 	event := s.opts.Log.Warn()
-	if errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch) {
+	if errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch) || errors.Is(err, kerr.InvalidTxnState) {
 		event = s.opts.Log.Debug()
 	}
 	event.Err(err).Str("topic", s.opts.Topic).Msg("schema registry: write interrupted, trying again")
