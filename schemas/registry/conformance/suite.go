@@ -72,7 +72,9 @@ func (s *suite) testRegister(t *testing.T) {
 	if other := s.register(t, two, v1); other != id {
 		t.Errorf("registered under another subject: id %d, want %d", other, id)
 	}
-	if next := s.register(t, one, v2); next <= id {
+	// Ids are given once for all subjects: only what no other test registers gets a new one.
+	fresh := fmt.Sprintf(`{"type":"record","name":"Product","namespace":"acme","fields":[{"name":"sku","type":"string"},{"name":"r%s","type":["null","string"],"default":null}]}`, s.run)
+	if next := s.register(t, one, fresh); next <= id {
 		t.Errorf("id of the second schema is %d, want more than %d", next, id)
 	}
 	s.gives(t, http.MethodGet, at("/subjects/", one, "/versions"), nil, "[1,2]")
