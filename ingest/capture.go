@@ -82,9 +82,13 @@ func (c *capture) complete(ctx context.Context, lost bool) error {
 	}
 	c.look.Store(false)
 	if lost || len(c.conn.resumeAt()) == 0 {
-		return c.firstSnapshot(ctx)
-	}
-	if streams := c.conn.inState(topics.SnapshotNone, topics.SnapshotRunning); len(streams) > 0 {
+		if err := c.firstSnapshot(ctx); err != nil {
+			return err
+		}
+		if err := c.requests.Sync(ctx); err != nil { // it may have answered some
+			return err
+		}
+	} else if streams := c.conn.inState(topics.SnapshotNone, topics.SnapshotRunning); len(streams) > 0 {
 		if err := c.addStreams(ctx, streams); err != nil {
 			return err
 		}

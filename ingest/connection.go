@@ -124,6 +124,9 @@ func (c *connection) stateRecords(b *batch, ends *topics.Ends) []*kgo.Record {
 			rec.Position = p
 		}
 		rec.Rows += b.rows[s.index]
+		if begun, ok := b.begun[s.index]; ok {
+			rec.Detail = begun
+		}
 		out = append(out, c.positionRecord(s.key, rec))
 		if s.asked != nil && time.Since(s.told) >= progressEvery && b.rows[s.index] > 0 {
 			s.told = time.Now()
@@ -137,10 +140,11 @@ func (c *connection) stateRecords(b *batch, ends *topics.Ends) []*kgo.Record {
 			add(c.streams[i])
 		}
 	}
-	for i := range b.touched {
-		if !seen[i] {
-			seen[i] = true
-			add(c.streams[i])
+	for _, s := range c.streams {
+		_, touched := b.touched[s.index]
+		if _, begun := b.begun[s.index]; (touched || begun) && !seen[s.index] {
+			seen[s.index] = true
+			add(s)
 		}
 	}
 	major, time, resume := c.after(b)
@@ -184,6 +188,9 @@ func (c *connection) committed(b *batch) {
 	}
 	for i, n := range b.rows {
 		c.streams[i].state.Rows += n
+	}
+	for i, begun := range b.begun {
+		c.streams[i].state.Detail = begun
 	}
 	c.meter(b)
 }

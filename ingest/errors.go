@@ -3,8 +3,9 @@ package ingest
 import "errors"
 
 // ErrPositionLost is returned by Source.Stream when the source cannot go on from the position
-// asked: the slot is gone or invalidated, or it is another server. The runner answers with a
-// first snapshot in a new epoch (I5).
+// asked: the slot is gone or invalidated, or it is another server; and by Source.Snapshot when it
+// cannot go on with a first snapshot that was begun. The runner answers with a first snapshot in a
+// new epoch (I5).
 var ErrPositionLost = errors.New("the source no longer has the changes behind our position")
 
 // A Fault is something the owner of a source must mend before capture can go on.

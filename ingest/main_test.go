@@ -42,9 +42,11 @@ type rig struct {
 	registry *schemaList
 	request  topics.Frame
 	system   *mesh.System
+	tuning   postgres.Tuning
 	// before, where set, is called by the source before each snapshot that is not the first; rows
 	// for each row that it hands over, whose error ends it.
 	before, rows hook
+	read         *atomic.Int32 // rows that were handed over since stopMidway
 }
 
 // A hook is something to do in the middle of a snapshot, which a test may change at any time.
@@ -64,7 +66,7 @@ func (h *hook) run(ctx context.Context) error {
 // newRig makes a database with tables as sql says, and a system that captures those named.
 func newRig(t *testing.T, sql string, tables ...string) *rig {
 	t.Helper()
-	r := &rig{t: t, names: "test", url: pgtest.Database(t, pg.Server(t)), registry: &schemaList{}}
+	r := &rig{t: t, names: "test", url: pgtest.Database(t, pg.Server(t)), registry: &schemaList{}, tuning: postgres.Tuning{WatermarkEvery: 10 * time.Millisecond}}
 	var err error
 	if r.conn, err = pgx.Connect(t.Context(), r.url); err != nil {
 		t.Fatal(err)
@@ -124,7 +126,7 @@ func (r *rig) start() (stop func()) {
 	cfg := ingest.Config{Names: r.names, System: r.system, Partitions: partitions, Cluster: r.cluster, Requests: requests,
 		Registry: r.registry, Dir: r.t.TempDir(), Log: zerolog.New(zerolog.NewTestWriter(r.t)),
 		Open: func(ctx context.Context) (ingest.Source, error) {
-			src, err := postgres.OpenTuned(ctx, ingest.Options{Mesh: string(r.names), System: r.system}, postgres.Tuning{WatermarkEvery: 10 * time.Millisecond})
+			src, err := postgres.OpenTuned(ctx, ingest.Options{Mesh: string(r.names), System: r.system}, r.tuning)
 			return &hooked{src, r}, err
 		}}
 	if cfg.State.Positions, err = topics.NewFrame(r.t.Context(), r.registry, "p", topics.PositionKeySchema, topics.PositionRecordSchema); err != nil {
@@ -151,7 +153,8 @@ func (r *rig) ask(kind topics.RequestKind, table string) topics.Request {
 	return got
 }
 
-// captured folds a table's raw topic into the newest n of each id. Positions of a key must rise (I13).
+// captured folds a table's raw topic into the newest n of each id. Positions of a key must rise
+// (I13), and equal ones have equal content.
 func (r *rig) captured(table string) map[int]int {
 	r.t.Helper()
 	out, at := map[int]int{}, map[int]topics.Position{}
@@ -161,12 +164,17 @@ func (r *rig) captured(table string) map[int]int {
 		if !ok || pos.Compare(at[id]) < 0 {
 			return fmt.Errorf("key %d: position %s comes behind %s", id, pos, at[id])
 		}
+		same := pos == at[id]
+		before, was := out[id]
 		at[id] = pos
 		delete(out, id)
 		if rec.Value != nil {
 			if after := plain(r.decode(rec.Value)["after"]); after != nil {
 				out[id] = after["n"].(int)
 			}
+		}
+		if now, is := out[id]; same && (now != before || is != was) {
+			return fmt.Errorf("key %d: position %s came twice, with n=%d and n=%d", id, pos, before, now)
 		}
 		return nil
 	})
@@ -270,7 +278,7 @@ type hooked struct {
 
 func (h *hooked) Snapshot(ctx context.Context, req ingest.SnapshotRequest, out ingest.Emitter) (ingest.Resume, error) {
 	if req.First {
-		return h.Source.Snapshot(ctx, req, out)
+		return h.Source.Snapshot(ctx, req, &hookedEmitter{out, h.rig})
 	}
 	if err := h.rig.before.run(ctx); err != nil {
 		return nil, err

@@ -23,31 +23,6 @@ type SnapshotProgress struct {
 	Of   int64 `json:"of"`   // the source's estimate; −1 unknown
 }
 
-// firstSnapshot reads every stream of the connection in a new epoch.
-func (c *capture) firstSnapshot(ctx context.Context) error {
-	var all []int
-	for i, s := range c.conn.streams {
-		all = append(all, i)
-		c.conn.begin(s, topics.SnapshotRunning, topics.Major{}, 0)
-	}
-	answered := c.requests.Open(func(r *topics.Request) bool {
-		return r.Kind == topics.SnapshotStart && c.conn.find(r.Subject) != nil
-	})
-	// The epoch is on record before its first row is: a later try begins a higher one. So is that
-	// there is no position any more: a later try must not go on from the lost one.
-	if err := c.w.settle(ctx, all, nil, c.conn.forget()); err != nil {
-		return err
-	}
-	resume, err := c.source.Snapshot(ctx, SnapshotRequest{First: true, Streams: all}, c.w)
-	if err != nil {
-		return fmt.Errorf("snapshot of %s: %w", c.conn.cfg.System.Name, err)
-	}
-	if err := c.w.drain(ctx); err != nil {
-		return err
-	}
-	return c.finish(ctx, all, &Mark{Resume: resume, Major: c.conn.snapshotMajor()}, answered...)
-}
-
 // addStreams reads streams that have never been complete, beside others that are.
 func (c *capture) addStreams(ctx context.Context, streams []int) error {
 	if err := c.begin(ctx, streams, topics.SnapshotRunning, nil); err != nil {
@@ -224,7 +199,7 @@ func (c *connection) begin(s *stream, state topics.SnapshotState, major topics.M
 	defer c.mu.Unlock()
 	s.state.Epoch++
 	s.state.Position = s.position(major, minor)
-	s.state.Snapshot, s.state.Rows = state, 0
+	s.state.Snapshot, s.state.Rows, s.state.Detail = state, 0, nil
 }
 
 // forget gives the record that says that the connection has no position.
@@ -246,7 +221,7 @@ func (c *connection) ask(s *stream, r *topics.Request) {
 func (c *connection) settled(s *stream) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s.state.Snapshot, s.asked = topics.SnapshotDone, nil
+	s.state.Snapshot, s.state.Detail, s.asked = topics.SnapshotDone, nil, nil
 }
 
 // progress is the stream's request with the number of rows read.

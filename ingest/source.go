@@ -38,6 +38,13 @@ type SnapshotRequest struct {
 	// After is the last major coordinate that was delivered before a snapshot that is not the
 	// first: its rows carry (After, 2^64−1).
 	After topics.Major
+	// Begun is what an earlier try of this first snapshot marked, by stream: only what it lacks is
+	// read. Empty: there was no earlier try. Where it cannot be gone on with, Snapshot returns
+	// ErrPositionLost.
+	Begun map[int][]byte
+	// Try counts the tries of a first snapshot from 0. Each reads at a later time, so its rows carry
+	// its number as their minor coordinate.
+	Try uint64
 }
 
 // A Contract is the shape of a stream's records.
@@ -90,6 +97,15 @@ type Mark struct {
 	// Watermark T: every transaction whose COMMIT was acknowledged before T on the source's
 	// clock has been handed over (I4). Zero: nothing new is known.
 	Watermark time.Time
+	// Snapshot says how far the first snapshot of a stream has come; nil: nothing new.
+	Snapshot *SnapshotMark
+}
+
+// A SnapshotMark is a driver's own text of what the first snapshot of a stream has read so far: all
+// that it names was handed over before it. A later try gets it back as SnapshotRequest.Begun.
+type SnapshotMark struct {
+	Stream int
+	Begun  []byte
 }
 
 // An Emitter takes what a Source captures. Its methods may be called by several goroutines, and

@@ -45,16 +45,19 @@ type batch struct {
 	bytes   int
 	touched map[int]topics.Position // by stream: the position to record
 	rows    map[int]int64           // by stream: rows of a snapshot
+	begun   map[int][]byte          // by stream: what its first snapshot has read
 	mark    Mark
 	marked  bool
 	states  []int         // streams whose record is written whatever they hold
 	more    []*kgo.Record // what else goes with it: where requests stand
 }
 
-func newBatch() *batch { return &batch{touched: map[int]topics.Position{}, rows: map[int]int64{}} }
+func newBatch() *batch {
+	return &batch{touched: map[int]topics.Position{}, rows: map[int]int64{}, begun: map[int][]byte{}}
+}
 
 func (b *batch) empty() bool {
-	return len(b.records) == 0 && !b.marked && len(b.states) == 0 && len(b.more) == 0
+	return len(b.records) == 0 && !b.marked && len(b.states) == 0 && len(b.begun) == 0 && len(b.more) == 0
 }
 
 func newWriter(conn *connection, cl *kgo.Client, ends *topics.Ends) *writer {
@@ -123,6 +126,10 @@ func (w *writer) Mark(ctx context.Context, m Mark) error {
 		return err
 	}
 	defer w.unlock()
+	if m.Snapshot != nil { // says nothing of the change stream
+		b.begun[m.Snapshot.Stream] = m.Snapshot.Begun
+		return nil
+	}
 	w.mark(b, m)
 	return nil
 }

@@ -23,8 +23,10 @@ type PositionRecord struct {
 	Era    uint32
 	// Snapshot is the state of the epoch's snapshot.
 	Snapshot SnapshotState
-	Rows     int64  // rows read by the epoch's snapshot
-	Detail   []byte // JSON: signature and generation of an entity; empty otherwise
+	Rows     int64 // rows read by the epoch's snapshot
+	// Detail is JSON: of an entity its signature and generation; of a stream whose first snapshot
+	// runs, the driver's own text of what was read.
+	Detail []byte
 }
 
 // SnapshotState is how far the snapshot of a stream's epoch has come.

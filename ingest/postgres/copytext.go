@@ -22,6 +22,7 @@ type rowReader struct {
 	scratch  []byte // values of the current row that had escapes
 	rest     []byte // begin of a row whose end has not come yet
 	now      func() time.Time
+	failed   error // of handing a row over
 }
 
 // copySQL reads a range of the table's columns.
@@ -31,14 +32,23 @@ func (r *rowReader) copySQL(p pageRange) string {
 	for i, c := range sh.columns {
 		columns[i] = quote(c.name)
 	}
-	var where string
-	switch {
-	case p.to >= 0:
-		where = fmt.Sprintf(" WHERE ctid >= '(%d,0)' AND ctid < '(%d,0)'", p.from, p.to)
-	case p.from > 0:
-		where = fmt.Sprintf(" WHERE ctid >= '(%d,0)'", p.from)
+	var where []string
+	if p.span[0] > 0 {
+		where = append(where, fmt.Sprintf("ctid >= '(%d,0)'", p.span[0]))
 	}
-	return fmt.Sprintf("COPY (SELECT %s FROM %s%s) TO STDOUT", strings.Join(columns, ", "), sh.from(), where)
+	if p.span[1] < tableEnd {
+		where = append(where, fmt.Sprintf("ctid < '(%d,0)'", p.span[1]))
+	}
+	if p.since != 0 {
+		// Ages are distances on the circle of 32-bit ids. A very old row may look new and be read in
+		// vain; a new one never looks old.
+		where = append(where, fmt.Sprintf("pg_catalog.age(xmin) <= pg_catalog.age('%d'::pg_catalog.xid)", uint32(p.since)))
+	}
+	sql := fmt.Sprintf("SELECT %s FROM %s", strings.Join(columns, ", "), sh.from())
+	if len(where) > 0 {
+		sql += " WHERE " + strings.Join(where, " AND ")
+	}
+	return "COPY (" + sql + ") TO STDOUT"
 }
 
 // Write takes a piece of the COPY's text, by custom one row.
@@ -54,8 +64,8 @@ func (r *rowReader) Write(p []byte) (int, error) {
 			r.rest = append(r.rest, p...)
 			break
 		}
-		if err := r.row(p[:end]); err != nil {
-			return 0, err
+		if r.failed = r.row(p[:end]); r.failed != nil {
+			return 0, r.failed
 		}
 		p = p[end+1:]
 	}

@@ -142,6 +142,11 @@ func (s *source) waitForWriters(ctx context.Context, conn *pgx.Conn) error {
 	if err := conn.QueryRow(ctx, "SELECT pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot())").Scan(&until); err != nil {
 		return fmt.Errorf("%s: %w", s.subject(), err)
 	}
+	return s.waitUntilOver(ctx, conn, until)
+}
+
+// waitUntilOver waits until every transaction before until has ended and its end is visible.
+func (s *source) waitUntilOver(ctx context.Context, conn *pgx.Conn, until int64) error {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {

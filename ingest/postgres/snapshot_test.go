@@ -16,8 +16,8 @@ import (
 )
 
 // state folds changes into the last row of each key. It fails the test when positions of a key
-// do not rise.
-func (r *recorder) state(t *testing.T, key string) map[string]string {
+// do not rise; rows of a snapshot may come again, if they are the same.
+func (r *recorder) state(t testing.TB, key string) map[string]string {
 	t.Helper()
 	type position struct {
 		major topics.Major
@@ -26,11 +26,14 @@ func (r *recorder) state(t *testing.T, key string) map[string]string {
 	out, at := map[string]string{}, map[string]position{}
 	for _, c := range r.changes() {
 		k := fmt.Sprint(r.decode(t, c.Key)[key])
-		if p, ok := at[k]; ok && (p.major.Compare(c.Major) > 0 || p.major == c.Major && p.minor >= c.Minor) {
+		after := flat(r.decode(t, c.Value)["after"])
+		p, ok := at[k]
+		again := c.Op == ingest.OpRead && p == position{c.Major, c.Minor} && out[k] == fmt.Sprint(after)
+		if ok && !again && (p.major.Compare(c.Major) > 0 || p.major == c.Major && p.minor >= c.Minor) {
 			t.Errorf("key %s: position %x:%d comes behind %x:%d", k, c.Major, c.Minor, p.major, p.minor)
 		}
 		at[k] = position{c.Major, c.Minor}
-		if after := flat(r.decode(t, c.Value)["after"]); after == nil {
+		if after == nil {
 			delete(out, k)
 		} else {
 			out[k] = fmt.Sprint(after)
@@ -58,6 +61,13 @@ func TestSnapshotUnderLoadMeetsTheStream(t *testing.T) {
 	rec.until(t, "changes behind the snapshot", func(ev []recorded) bool { return len(ev) > reads+300 })
 	stopped.Store(true)
 	wg.Wait()
+	f.converges(rec)
+}
+
+// converges waits for the last change and compares what came of table t with the table.
+func (f *fixture) converges(rec *recorder) {
+	t := f.t
+	t.Helper()
 	f.exec("INSERT INTO empty VALUES (9999999)")
 	rec.until(t, "the last change", func(ev []recorded) bool {
 		c := rec.changes()
@@ -65,7 +75,7 @@ func TestSnapshotUnderLoadMeetsTheStream(t *testing.T) {
 	})
 	got := rec.state(t, "id")
 	delete(got, "9999999")
-	rows, err := f.conn.Query(t.Context(), "SELECT id, n, pad FROM t")
+	rows, err := f.conn.Query(context.Background(), "SELECT id, n, pad FROM t")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,12 +9,18 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// queryTimeout bounds the two small queries of a reading.
+// queryTimeout bounds the small queries of a reading.
 const queryTimeout = 15 * time.Second
 
 // readClock reads the source's clock and then the end of its log, again and again. The order is
 // what makes a watermark true (I4): a commit that was acknowledged before the clock was read had
-// its record in the log before, so at or before the end that is read after. No write is needed.
+// its record in the log before, so at or before the end that is read after.
+//
+// The change stream gets only what is flushed, and a server where nobody commits may leave the last
+// records of its log unflushed for 15 s (they are of open transactions, or of cleaning up). What is
+// still unflushed at the next reading is flushed by a commit of ours, which changes no row. The end
+// of what is flushed would not do as the end of the log: with synchronous_commit off, commits are
+// acknowledged before they are flushed.
 func (st *stream) readClock(ctx context.Context) error {
 	conn, err := st.source.connect(ctx)
 	if err != nil {
@@ -23,11 +29,15 @@ func (st *stream) readClock(ctx context.Context) error {
 	defer closeConn(ctx, conn)
 	tick := time.NewTicker(st.source.tuning.WatermarkEvery)
 	defer tick.Stop()
-	for {
-		r, err := st.source.readWatermark(ctx, conn, st.server)
+	for before := uint64(0); ; {
+		r, flushed, err := st.source.readWatermark(ctx, conn, st.server)
+		if err == nil && before > flushed {
+			err = st.source.flushLog(ctx, conn)
+		}
 		if err != nil {
 			return err
 		}
+		before = r.lsn
 		st.pending.add(r)
 		select {
 		case st.wake <- struct{}{}: // an idle server is asked how far it has come
@@ -41,23 +51,39 @@ func (st *stream) readClock(ctx context.Context) error {
 	}
 }
 
-// readWatermark makes one reading, in two statements.
-func (s *source) readWatermark(ctx context.Context, conn *pgx.Conn, v server) (r reading, err error) {
+// readWatermark makes one reading, in two statements, and says how far the log is flushed.
+func (s *source) readWatermark(ctx context.Context, conn *pgx.Conn, v server) (r reading, flushed uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	if err := conn.QueryRow(ctx, "SELECT pg_catalog.clock_timestamp()").Scan(&r.time); err != nil {
-		return r, fmt.Errorf("%s: read the clock: %w", s.subject(), err)
+		return r, 0, fmt.Errorf("%s: read the clock: %w", s.subject(), err)
 	}
-	var text string
-	if err := conn.QueryRow(ctx, "SELECT pg_catalog.pg_current_wal_insert_lsn()::text").Scan(&text); err != nil {
-		return r, fmt.Errorf("%s: read the end of the log: %w", s.subject(), err)
-	}
-	lsn, err := pglogrepl.ParseLSN(text)
+	var texts [2]string
+	err = conn.QueryRow(ctx, "SELECT pg_catalog.pg_current_wal_insert_lsn()::text, pg_catalog.pg_current_wal_flush_lsn()::text").Scan(&texts[0], &texts[1])
 	if err != nil {
-		return r, fmt.Errorf("%s: read the end of the log: %w", s.subject(), err)
+		return r, 0, fmt.Errorf("%s: read the end of the log: %w", s.subject(), err)
 	}
-	r.lsn = recordEnd(uint64(lsn), uint64(v.pageSize), uint64(v.segmentSize))
-	return r, nil
+	var ends [2]uint64
+	for i, text := range texts {
+		lsn, err := pglogrepl.ParseLSN(text)
+		if err != nil {
+			return r, 0, fmt.Errorf("%s: read the end of the log: %w", s.subject(), err)
+		}
+		ends[i] = recordEnd(uint64(lsn), uint64(v.pageSize), uint64(v.segmentSize))
+	}
+	r.lsn = ends[0]
+	return r, ends[1], nil
+}
+
+// flushLog commits a transaction that holds nothing but its id: the server's log writer flushes
+// what is in front of its commit.
+func (s *source) flushLog(ctx context.Context, conn *pgx.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	if _, err := conn.Exec(ctx, "SELECT pg_catalog.txid_current()"); err != nil {
+		return fmt.Errorf("%s: have the log flushed: %w", s.subject(), err)
+	}
+	return nil
 }
 
 // Sizes of page headers in the log (xlog_internal.h: SizeOfXLogShortPHD, SizeOfXLogLongPHD).

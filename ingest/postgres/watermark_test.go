@@ -3,12 +3,15 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"tributary/deploy/postgres/pgtest"
 )
 
 // TestWatermarkIsNeverEarly is I4: writers commit rows and read the source's clock behind each
@@ -112,19 +115,45 @@ func TestIdleServerStillGetsWatermarks(t *testing.T) {
 	rec := newRecorder()
 	resume := f.first(rec)
 	f.exec("SELECT pg_switch_wal()") // the next record begins behind a segment's long header
-	now := f.clock()
 	f.stream(resume, rec)
 	for range 3 {
-		rec.until(t, fmt.Sprintf("a watermark behind %v", now), func(ev []recorded) bool {
-			for _, e := range ev {
-				if e.mark != nil && e.mark.Watermark.After(now) {
-					return true
-				}
-			}
-			return false
-		})
-		now = f.clock()
+		f.watermark(rec)
 	}
+}
+
+// TestUnflushedLogStillGetsWatermarks leaves records of an open transaction at the end of the log
+// again and again. Nobody commits, so the server itself would flush them after up to 15 s each.
+func TestUnflushedLogStillGetsWatermarks(t *testing.T) {
+	t.Parallel()
+	srv := pgtest.Start(t) // nobody else commits
+	f := fixtureOn(t, pgtest.Database(t, srv), `CREATE TABLE t (id int PRIMARY KEY)`, "t=t")
+	f.source.tuning.WatermarkEvery = 20 * time.Millisecond
+	rec := newRecorder()
+	f.stream(f.first(rec), rec)
+	open := f.another()
+	if _, err := open.Exec(t.Context(), "BEGIN"); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	for i := range 12 {
+		if _, err := open.Exec(t.Context(), fmt.Sprintf("INSERT INTO t VALUES (%d)", i)); err != nil {
+			t.Fatal(err)
+		}
+		f.watermark(rec)
+	}
+	// Not a measure of speed: without our commits it is the server's 15 s that are waited for.
+	if took := time.Since(began); took > patience {
+		t.Errorf("twelve watermarks took %v", took)
+	}
+}
+
+// watermark waits for a watermark behind the source's time of now.
+func (f *fixture) watermark(rec *recorder) {
+	f.t.Helper()
+	now := f.clock()
+	rec.until(f.t, fmt.Sprintf("a watermark behind %v", now), func(ev []recorded) bool {
+		return slices.ContainsFunc(ev, func(e recorded) bool { return e.mark != nil && e.mark.Watermark.After(now) })
+	})
 }
 
 func TestRecordEnd(t *testing.T) {
