@@ -9,8 +9,8 @@ DATA     ?= .demo
 MESH     ?=
 PART     ?=
 
-# The parts of test-full and the folders that each one tests. Tests that belong to test-full
-# alone, and the larger numbers of seeds and kills, stand in files with the build tag "full".
+# The parts of test-full, the folders that each one tests, and how often: every run draws new
+# seeds. What belongs to test-full alone stands in files with the build tag "full".
 PARTS           := ingest processors sinks serve contracts whole
 PART_ingest     := ingest
 PART_processors := processors
@@ -18,6 +18,15 @@ PART_sinks      := sinks deploy
 PART_serve      := serve
 PART_contracts  := mesh schemas topics
 PART_whole      := node cmd internal examples
+RUNS_ingest     := 2
+RUNS_processors := 10
+RUNS_sinks      := 4
+RUNS_serve      := 4
+RUNS_contracts  := 10
+RUNS_whole      := 1
+
+# Versions of Postgres that are captured from besides the newest one.
+POSTGRES_VERSIONS := 13 14 15 16 17
 
 # $(call need,TOOL,MEND) fails with a sentence that names the mend.
 need = @command -v $(1) >/dev/null || { echo "make: $(1) is missing; $(2)" >&2; exit 1; }
@@ -91,7 +100,15 @@ test-full: setup-test ## matrices, more seeds, more kills (PART=one of them; at 
 .PHONY: $(PARTS:%=part-%)
 $(PARTS:%=part-%): part-%:
 	@echo "== test-full: $*"
-	$(if $(call packages,$(PART_$*)),$(GO) test -race -tags full -timeout 30m $(call packages,$(PART_$*)),@:)
+	$(GO) test -race -tags full -timeout 30m -count $(RUNS_$*) $(call packages,$(PART_$*))
+
+part-ingest: part-postgres-versions
+.PHONY: part-postgres-versions
+part-postgres-versions:
+	@for version in $(POSTGRES_VERSIONS); do \
+	  echo "== test-full: Postgres $$version"; \
+	  TRIBUTARY_TEST_POSTGRES=$$version $(GO) test -race -timeout 10m ./ingest/postgres; \
+	done
 
 .PHONY: parts
 parts: # the parts of test-full with their folders, for .ci/run
