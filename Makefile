@@ -26,7 +26,7 @@ RUNS_contracts  := 10
 RUNS_whole      := 1
 
 # Versions of Postgres that are captured from besides the newest and the oldest.
-POSTGRES_VERSIONS := 14 15 16 17
+POSTGRES_VERSIONS := 13.22.0 14 15 16 17
 
 # $(call need,TOOL,MEND) fails with a sentence that names the mend.
 need = @command -v $(1) >/dev/null || { echo "make: $(1) is missing; $(2)" >&2; exit 1; }
