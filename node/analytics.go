@@ -32,11 +32,7 @@ func (n *node) startAnalytics(ctx context.Context, g *errgroup.Group) error {
 
 // startEngine runs the embedded engine as a child process and follows it with the sink.
 func (n *node) startEngine(ctx context.Context, g *errgroup.Group) error {
-	tools, err := engine.ToolsDir()
-	if err != nil {
-		return err
-	}
-	lib, err := engine.Fetch(ctx, tools)
+	lib, err := engine.Fetch(ctx, "")
 	if err != nil {
 		return fmt.Errorf("embedded ClickHouse: %w (or set analytics.clickhouse to none)", err)
 	}

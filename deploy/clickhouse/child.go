@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"tributary/internal/tools"
 )
 
 // Subcommand is the first argument that Start gives to the program it re-executes: the program
@@ -101,7 +103,7 @@ func openEngine(ctx context.Context, cfg Config) (*library, string, func(), erro
 	}
 	wait, cancel := context.WithTimeout(ctx, cfg.StartTimeout)
 	defer cancel()
-	unlock, err := lockFile(wait, filepath.Join(dir, "engine.lock"))
+	unlock, err := tools.Lock(wait, filepath.Join(dir, "engine.lock"))
 	if err != nil {
 		return nil, "", nil, fmt.Errorf("another engine owns the folder %s: %w", cfg.Dir, err)
 	}

@@ -13,7 +13,7 @@ import (
 	"runtime"
 	"strings"
 
-	"golang.org/x/sys/unix"
+	"tributary/internal/tools"
 )
 
 // The engine is pinned: the package's version, and the library's SHA-256, which is checked once
@@ -33,32 +33,7 @@ var ErrNoNPM = errors.New("npm is not installed: install Node.js 20 (Debian: apt
 // manifest's analytics.clickhouse to a running server there.
 var ErrPlatform = errors.New("the embedded ClickHouse engine needs linux on amd64 with glibc: set analytics.clickhouse to clickhouse://host:9000 of a running server")
 
-// ToolsDir is where downloaded parts are kept: $TRIBUTARY_TOOLS, else .tools beside the go.mod
-// above the working directory, else tributary/tools in the user's cache folder.
-func ToolsDir() (string, error) {
-	if dir := os.Getenv("TRIBUTARY_TOOLS"); dir != "" {
-		return filepath.Abs(dir)
-	}
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", fmt.Errorf("find the tools folder: %w", err)
-	}
-	for ; ; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return filepath.Join(dir, ".tools"), nil
-		}
-		if dir == filepath.Dir(dir) {
-			break
-		}
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("find the tools folder (set TRIBUTARY_TOOLS to name it): %w", err)
-	}
-	return filepath.Join(cache, "tributary", "tools"), nil
-}
-
-// Fetch gives the path of the engine's library below toolsDir ("" is ToolsDir), and downloads it
+// Fetch gives the path of the engine's library below toolsDir ("" is tools.Dir), and downloads it
 // first (about 260 MB, 560 MB on disk) where it is missing. Several processes may call it at
 // once: one downloads, the others wait. It returns ErrNoNPM and ErrPlatform with the mend.
 func Fetch(ctx context.Context, toolsDir string) (string, error) {
@@ -67,7 +42,7 @@ func Fetch(ctx context.Context, toolsDir string) (string, error) {
 	}
 	if toolsDir == "" {
 		var err error
-		if toolsDir, err = ToolsDir(); err != nil {
+		if toolsDir, err = tools.Dir(); err != nil {
 			return "", err
 		}
 	}
@@ -79,7 +54,7 @@ func Fetch(ctx context.Context, toolsDir string) (string, error) {
 	if err := os.MkdirAll(toolsDir, 0o755); err != nil {
 		return "", fmt.Errorf("make the tools folder: %w", err)
 	}
-	unlock, err := lockFile(ctx, filepath.Join(toolsDir, "chdb.lock"))
+	unlock, err := tools.Lock(ctx, filepath.Join(toolsDir, "chdb.lock"))
 	if err != nil {
 		return "", fmt.Errorf("wait for another download of the ClickHouse engine: %w", err)
 	}
@@ -135,26 +110,4 @@ func checkSum(path string) error {
 		return fmt.Errorf("%s has SHA-256 %s, expected %s: the package is not the one that was tried; do not use it", libraryName, sum, engineSHA256)
 	}
 	return nil
-}
-
-// lockFile waits for an exclusive lock on a file; the lock goes with the process that holds it.
-func lockFile(ctx context.Context, path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	for wait := newPoll(); ; {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return func() { f.Close() }, nil
-		}
-		if !errors.Is(err, unix.EWOULDBLOCK) {
-			f.Close()
-			return nil, fmt.Errorf("lock %s: %w", filepath.Base(path), err)
-		}
-		if err := wait(ctx); err != nil {
-			f.Close()
-			return nil, fmt.Errorf("lock %s: %w", filepath.Base(path), err)
-		}
-	}
 }

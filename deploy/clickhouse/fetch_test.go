@@ -23,14 +23,3 @@ func TestChangedLibraryIsRefused(t *testing.T) {
 		t.Error("a library with another checksum is taken")
 	}
 }
-
-func TestToolsDirIsNamedByTheVariable(t *testing.T) {
-	t.Setenv("TRIBUTARY_TOOLS", "/somewhere/tools")
-	if dir, err := ToolsDir(); err != nil || dir != "/somewhere/tools" {
-		t.Errorf("tools in %s, %v", dir, err)
-	}
-	t.Setenv("TRIBUTARY_TOOLS", "")
-	if dir, err := ToolsDir(); err != nil || filepath.Base(dir) != ".tools" {
-		t.Errorf("tools in %s, %v", dir, err)
-	}
-}

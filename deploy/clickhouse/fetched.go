@@ -7,12 +7,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+
+	"tributary/internal/tools"
 )
 
 // ErrNotFetched is returned by Fetched where Fetch would download the engine.
 var ErrNotFetched = errors.New("the embedded ClickHouse engine is not here yet: the first start downloads it by npm (about 260 MB)")
 
-// Fetched gives the path of the engine's library below toolsDir ("" is ToolsDir) and downloads
+// Fetched gives the path of the engine's library below toolsDir ("" is tools.Dir) and downloads
 // nothing: where it is missing, ErrNotFetched says that Fetch can, ErrNoNPM and ErrPlatform that
 // it cannot.
 func Fetched(toolsDir string) (string, error) {
@@ -21,7 +23,7 @@ func Fetched(toolsDir string) (string, error) {
 	}
 	if toolsDir == "" {
 		var err error
-		if toolsDir, err = ToolsDir(); err != nil {
+		if toolsDir, err = tools.Dir(); err != nil {
 			return "", err
 		}
 	}

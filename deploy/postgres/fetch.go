@@ -1,19 +1,21 @@
 package pgserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 
 	embedded "github.com/fergusstrange/embedded-postgres"
+
+	"tributary/internal/ports"
+	"tributary/internal/tools"
 )
 
 // DefaultVersion is the major version that an empty version means.
@@ -40,26 +42,15 @@ func release(version string) embedded.PostgresVersion {
 	return embedded.PostgresVersion(version)
 }
 
-// ToolsDir is where fetched binaries are kept: $TRIBUTARY_TOOLS, else .tools beside the go.mod
-// above the working directory, else the user's cache folder.
-func ToolsDir() (string, error) {
-	if dir := os.Getenv("TRIBUTARY_TOOLS"); dir != "" {
-		return filepath.Abs(dir)
-	}
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", fmt.Errorf("find the folder for fetched tools: %w; set TRIBUTARY_TOOLS", err)
-	}
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return filepath.Join(dir, ".tools"), nil
-		}
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("find the folder for fetched tools: %w; set TRIBUTARY_TOOLS", err)
-	}
-	return filepath.Join(cache, "tributary"), nil
+// ToolsDir is where fetched binaries are kept: tools.Dir.
+func ToolsDir() (string, error) { return tools.Dir() }
+
+// TemplateDir is the folder below ToolsDir for a Config's Template of a version ("" is
+// DefaultVersion). It names this process's account, since a server's folder belongs to the one
+// that made it.
+func TemplateDir(version string) (string, error) {
+	dir, err := tools.Dir()
+	return filepath.Join(dir, fmt.Sprintf("postgres-template-%s-%d", cmp.Or(version, DefaultVersion), os.Geteuid())), err
 }
 
 // Fetch makes sure that the binaries of a Postgres version ("18", "17.5.0"; "" is 18) are in
@@ -80,9 +71,9 @@ func Fetch(ctx context.Context, cacheDir, version string, progress func(step str
 	if err := os.MkdirAll(cacheDir, 0o755); err != nil {
 		return "", fmt.Errorf("make the cache folder of Postgres: %w; set TRIBUTARY_TOOLS to a writable folder", err)
 	}
-	unlock, err := lock(filepath.Join(cacheDir, ".postgres.lock"))
+	unlock, err := tools.Lock(ctx, filepath.Join(cacheDir, ".postgres.lock"))
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("wait for the cache of Postgres: %w", err)
 	}
 	defer unlock()
 	if complete(binDir) {
@@ -139,7 +130,7 @@ func unpack(tmp, home string, v embedded.PostgresVersion) error {
 	if err := os.WriteFile(filepath.Join(hollow, "PG_VERSION"), []byte(major), 0o600); err != nil {
 		return err
 	}
-	port, err := freePort()
+	port, err := ports.Number()
 	if err != nil {
 		return err
 	}
@@ -163,25 +154,4 @@ func complete(binDir string) bool {
 		}
 	}
 	return true
-}
-
-// lock takes an exclusive lock between processes; the returned function releases it.
-func lock(path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, fmt.Errorf("lock the cache of Postgres: %w", err)
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
-	}
-	return func() { _ = f.Close() }, nil
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }

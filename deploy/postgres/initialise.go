@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"tributary/internal/tools"
 )
 
 // Inside a server's folder.
@@ -52,9 +54,9 @@ func (s *Server) ensureTemplate(ctx context.Context) error {
 	if err := os.MkdirAll(filepath.Dir(template), 0o755); err != nil {
 		return fmt.Errorf("make the folder of the Postgres template: %w", err)
 	}
-	unlock, err := lock(template + ".lock")
+	unlock, err := tools.Lock(ctx, template+".lock")
 	if err != nil {
-		return err
+		return fmt.Errorf("wait for the Postgres template: %w", err)
 	}
 	defer unlock()
 	if _, err := os.Stat(filepath.Join(template, passwordName)); err == nil {

@@ -16,6 +16,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"tributary/internal/ports"
 )
 
 // A Server is one Postgres server on 127.0.0.1. Its methods are called one after another.
@@ -60,7 +62,7 @@ func (s *Server) Start(ctx context.Context) error {
 		return fmt.Errorf("the Postgres server in %s runs already", s.cfg.Dir)
 	}
 	if s.port == 0 {
-		port, err := freePort()
+		port, err := ports.Number()
 		if err != nil {
 			return err
 		}

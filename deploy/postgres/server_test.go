@@ -27,11 +27,7 @@ func TestMain(m *testing.M) {
 
 // orphan is the other process of TestServerEndsWithItsOwner: it starts a server and is killed.
 func orphan(dir string) {
-	tools, err := pgserver.ToolsDir()
-	if err != nil {
-		panic(err)
-	}
-	srv, err := pgserver.Start(context.Background(), pgserver.Config{Dir: dir, Cache: tools, NoSync: true})
+	srv, err := pgserver.Start(context.Background(), pgserver.Config{Dir: dir, NoSync: true})
 	if err != nil {
 		panic(err)
 	}

@@ -18,13 +18,24 @@ const (
 
 // Free gives a host:port on 127.0.0.1 on which nobody listens now.
 func Free() (string, error) {
+	port, err := Number()
+	if err != nil {
+		return "", err
+	}
+	return address(port), nil
+}
+
+// Number gives a port alone, as Free finds it.
+func Number() (int, error) {
 	var err error
 	for range tries {
-		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(first+rand.IntN(last-first)))
+		port := first + rand.IntN(last-first)
 		var listener net.Listener
-		if listener, err = net.Listen("tcp", addr); err == nil {
-			return addr, listener.Close()
+		if listener, err = net.Listen("tcp", address(port)); err == nil {
+			return port, listener.Close()
 		}
 	}
-	return "", fmt.Errorf("find a free port on loopback from %d to %d: %w", first, last, err)
+	return 0, fmt.Errorf("find a free port on loopback from %d to %d: %w", first, last, err)
 }
+
+func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

@@ -15,7 +15,7 @@ import (
 // EnvDir names the environment variable that moves the folder.
 const EnvDir = "TRIBUTARY_TOOLS"
 
-// lockPoll is how often a waiting Fetch looks whether another process has finished.
+// lockPoll is how often a waiting Lock looks whether another process has finished.
 const lockPoll = 50 * time.Millisecond
 
 // Dir is the absolute path of the folder: $TRIBUTARY_TOOLS; else .tools beside the nearest go.mod
@@ -68,7 +68,7 @@ func Fetch(ctx context.Context, name string, fill func(ctx context.Context, dir 
 	if err := os.MkdirAll(root, 0o755); err != nil {
 		return "", fmt.Errorf("fetch %s: %w", name, err)
 	}
-	unlock, err := lock(ctx, dir+".lock")
+	unlock, err := Lock(ctx, dir+".lock")
 	if err != nil {
 		return "", fmt.Errorf("fetch %s: %w", name, err)
 	}
@@ -101,8 +101,10 @@ func exists(dir string) bool {
 	return err == nil
 }
 
-// lock takes the file's lock, which the system frees when the process ends, however it ends.
-func lock(ctx context.Context, path string) (unlock func(), err error) {
+// Lock takes the lock of the file at path, which it makes where it is missing, as soon as no other
+// process holds it or ctx ends. unlock frees it; so does the system when the process ends, however
+// it ends.
+func Lock(ctx context.Context, path string) (unlock func(), err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, err

@@ -36,6 +36,32 @@ func TestDirIsBesideGoMod(t *testing.T) {
 	}
 }
 
+func TestDirIsNamedByTheVariable(t *testing.T) {
+	t.Setenv(tools.EnvDir, "/somewhere/tools")
+	if dir, err := tools.Dir(); err != nil || dir != "/somewhere/tools" {
+		t.Errorf("Dir() = %s, %v, want /somewhere/tools", dir, err)
+	}
+}
+
+func TestLockWaitsUntilItsContextEnds(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "part.lock")
+	unlock, err := tools.Lock(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := tools.Lock(ended, path); !errors.Is(err, context.Canceled) {
+		t.Errorf("a lock that another holds: %v, want %v", err, context.Canceled)
+	}
+	unlock()
+	again, err := tools.Lock(t.Context(), path)
+	if err != nil {
+		t.Fatalf("a lock that was freed: %v", err)
+	}
+	again()
+}
+
 func TestManyFetchOnce(t *testing.T) {
 	t.Setenv(tools.EnvDir, t.TempDir())
 	var fills atomic.Int32

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -35,13 +34,11 @@ func settings() map[string]string {
 // error, too: stop ends it.
 func startDatabases(ctx context.Context, dir, binDir string) (*databases, error) {
 	var d databases
-	tools, err := pgserver.ToolsDir()
+	// Copies of one initialised server are there sooner than three initialised side by side.
+	template, err := pgserver.TemplateDir("")
 	if err != nil {
 		return nil, err
 	}
-	// Copies of one initialised server are there sooner than three initialised side by side. It
-	// belongs to the account that made it.
-	template := filepath.Join(tools, fmt.Sprintf("postgres-template-%s-%d", pgserver.DefaultVersion, os.Geteuid()))
 	g, ctx := errgroup.WithContext(ctx)
 	for name, to := range map[string]**pgserver.Server{"erp": &d.erp, "pim": &d.pim, "wms": &d.wms} {
 		g.Go(func() error {

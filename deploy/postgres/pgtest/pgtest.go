@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -51,20 +50,14 @@ func Start(t testing.TB, options ...func(*pgserver.Config)) *pgserver.Server {
 }
 
 func start(dir string, options ...func(*pgserver.Config)) (*pgserver.Server, error) {
-	tools, err := pgserver.ToolsDir()
-	if err != nil {
-		return nil, err
-	}
-	cfg := pgserver.Config{Dir: dir, Cache: tools, NoSync: true, Version: os.Getenv(versionVariable)}
+	cfg := pgserver.Config{Dir: dir, NoSync: true, Version: os.Getenv(versionVariable)}
 	for _, o := range options {
 		o(&cfg)
 	}
-	version := cfg.Version
-	if version == "" {
-		version = pgserver.DefaultVersion
+	var err error
+	if cfg.Template, err = pgserver.TemplateDir(cfg.Version); err != nil {
+		return nil, err
 	}
-	// A template belongs to the account that made it, so it has the account in its name.
-	cfg.Template = filepath.Join(tools, fmt.Sprintf("postgres-template-%s-%d", version, os.Geteuid()))
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	return pgserver.Start(ctx, cfg)
