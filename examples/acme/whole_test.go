@@ -14,6 +14,7 @@ import (
 	"tributary/examples/acme/oracle"
 	"tributary/examples/acme/seed"
 	"tributary/internal/crash"
+	"tributary/internal/poll"
 )
 
 var pg pgtest.Shared
@@ -40,7 +41,7 @@ func TestViewsEqualTheDatabases(t *testing.T) {
 	busy, rest := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- work.Run(busy) }()
-	await(ctx, t, "1000 changes", func() (string, bool) { return "", work.Counts().Committed >= 1000 })
+	poll.Within(t, time.Minute, "1000 changes", func() bool { return work.Counts().Committed >= 1000 })
 	rest()
 	if err := <-ended; err != nil {
 		t.Fatal(err)
@@ -94,33 +95,15 @@ func start(ctx context.Context, t *testing.T, db acme.Databases) string {
 // converge waits until the views equal the databases, which are at rest.
 func converge(ctx context.Context, t *testing.T, gateway string, db acme.Databases) {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
 	client := &http.Client{}
 	defer client.CloseIdleConnections()
-	await(ctx, t, "views that equal the databases", func() (string, bool) {
+	poll.Until(ctx, t, "views that equal the databases", func() (string, bool) {
 		differences, err := oracle.Compare(ctx, client, gateway, db)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return strings.Join(differences[:min(10, len(differences))], "\n"), len(differences) == 0
 	})
-}
-
-// await asks until the condition holds, for a minute; it fails with what the condition last said.
-func await(ctx context.Context, t *testing.T, what string, holds func() (string, bool)) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		said, ok := holds()
-		if ok {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("not within a minute: %s\n%s", what, said)
-		case <-tick.C:
-		}
-	}
 }

@@ -11,22 +11,8 @@ import (
 	"tributary/deploy/postgres/pgtest"
 	"tributary/examples/acme"
 	"tributary/examples/acme/seed"
+	"tributary/internal/poll"
 )
-
-// eventually asks until the condition holds.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(time.Minute)
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("not within a minute: %s", what)
-		}
-	}
-}
 
 func TestWorkloadGoesOnAfterAnOutage(t *testing.T) {
 	srv := pgtest.Start(t)
@@ -45,19 +31,19 @@ func TestWorkloadGoesOnAfterAnOutage(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- work.Run(ctx) }()
 
-	eventually(t, "1500 changes", func() bool { return work.Counts().Committed > 1500 })
+	poll.Within(t, time.Minute, "1500 changes", func() bool { return work.Counts().Committed > 1500 })
 	if n := work.Counts().Failed; n != 0 {
 		t.Errorf("%d changes failed with all databases up", n)
 	}
 	if err := srv.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "changes dropped while the databases are down", func() bool { return work.Counts().Dropped > 0 })
+	poll.Within(t, time.Minute, "changes dropped while the databases are down", func() bool { return work.Counts().Dropped > 0 })
 	if err := srv.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	before := work.Counts().Committed
-	eventually(t, "500 changes after the outage", func() bool { return work.Counts().Committed > before+500 })
+	poll.Within(t, time.Minute, "500 changes after the outage", func() bool { return work.Counts().Committed > before+500 })
 	stop()
 	if err := <-ended; err != nil {
 		t.Errorf("Run: %v", err)

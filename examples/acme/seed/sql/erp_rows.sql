@@ -1,7 +1,7 @@
--- Products $1 to $2. One in 97 names another brand than the PIM does, one in 61 another title.
+-- Products $1 to $2. One in 97 names another brand than the PIM does.
 insert into public.material
 select seed.sku(i),
-       seed.title(i, 'de') || case when i % 61 = 0 then ' (alt)' else '' end,
+       seed.title(i, 'de'),
        seed.brand(case when i % 97 = 0 then i + 1 else i end),
        (9 + seed.pick(i, 21, 490)) + (array[0.90, 0.95, 0.50, 0.00])[1 + seed.pick(i, 22, 4)],
        case when seed.pick(i, 23, 5) = 0 then 'CHF' else 'EUR' end,

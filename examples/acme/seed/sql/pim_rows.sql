@@ -1,12 +1,13 @@
--- Products $1 to $2. One in 33 has no brand here, one in 211 carries a planner's draft price.
+-- Products $1 to $2. One in 33 has no brand here, one in 4 no weight. One in 40 has another weight
+-- than in the ERP, one in 29 another contact, one in 211 a planner's draft price.
 insert into public.product
 select seed.sku(i),
        case when seed.pick(i, 101, 33) = 0 then null else seed.brand(i) end,
        seed.ean(400000000000 + i),
        seed.pick(i, 102, 12) <> 0,
        case when seed.pick(i, 103, 4) = 0 then null
-            when seed.pick(i, 103, 4) = 1 then seed.weight(i) + 0.010 else seed.weight(i) end,
-       seed.email(seed.person(i % 25, 35)),
+            when seed.pick(i, 105, 40) = 0 then seed.weight(i) + 0.010 else seed.weight(i) end,
+       seed.email(case when seed.pick(i, 106, 29) = 0 then seed.person(i % 25, 35) else seed.person(i % 40, 31) end),
        case when i % 211 = 0 then (9 + seed.pick(i, 21, 490)) * 1.10 end,
        case when i % 211 = 0 then 'EUR' end,
        timestamptz '2026-01-01 00:00:00Z' + seed.pick(i, 104, 2000000000) * interval '3 milliseconds 1 microsecond'
