@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
 
+	"tributary/internal/poll"
 	"tributary/mesh"
 	"tributary/topics"
 )
@@ -187,17 +188,7 @@ func (r *rig) out() (out [partitions][]string) {
 // await waits until something holds.
 func (r *rig) await(what string, holds func() bool) {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
-	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-ctx.Done():
-			r.t.Fatalf("not within %v: %s", patience, what)
-		case <-tick.C:
-		}
-	}
+	poll.Within(r.t, patience, what, holds)
 }
 
 // copied gives what out holds when numbers 0..n−1 were copied once and in order.

@@ -14,6 +14,8 @@ import (
 
 	clickhouse "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/rs/zerolog"
+
+	"tributary/internal/poll"
 )
 
 func count(t *testing.T, p *Process) (n uint64) {
@@ -116,14 +118,7 @@ func TestEngineEndsWithAKilledParent(t *testing.T) {
 	if err := parent.Wait(); err == nil {
 		t.Error("the parent was not killed")
 	}
-	poll := newPoll()
-	deadline, cancel := context.WithTimeout(t.Context(), 15*time.Second)
-	defer cancel()
-	for alive(pid) {
-		if err := poll(deadline); err != nil {
-			t.Fatalf("engine %d lives on without its parent", pid)
-		}
-	}
+	poll.Within(t, 15*time.Second, fmt.Sprintf("the end of engine %d without its parent", pid), func() bool { return !alive(pid) })
 }
 
 // alive says whether a process runs; a zombie, which waits for init, does not.

@@ -19,6 +19,7 @@ import (
 	"tributary/examples/acme"
 	"tributary/examples/acme/oracle"
 	"tributary/internal/crash"
+	"tributary/internal/poll"
 	"tributary/serve/rest"
 )
 
@@ -51,7 +52,7 @@ func TestDemo(t *testing.T) {
 	first := start(t, binary, folder, log)
 	addrs := ready(ctx, t, first)
 	var commands map[string]string
-	await(ctx, t, "four commands to paste", func() (string, bool) { // they follow the ready line
+	poll.Until(ctx, t, "four commands to paste", func() (string, bool) { // they follow the ready line
 		commands = printed(t, log)
 		return read(t, log), len(commands) == 4
 	})
@@ -180,7 +181,7 @@ func try(ctx context.Context, t *testing.T, commands map[string]string, title, w
 		if !strings.Contains(name, title) {
 			continue
 		}
-		await(ctx, t, fmt.Sprintf("an answer with %q to\n%s", want, shell), func() (string, bool) {
+		poll.Until(ctx, t, fmt.Sprintf("an answer with %q to\n%s", want, shell), func() (string, bool) {
 			answer, err := exec.CommandContext(ctx, "bash", "-c", shell).CombinedOutput()
 			return string(answer), err == nil && strings.Contains(string(answer), want)
 		})
@@ -227,7 +228,7 @@ func equal(ctx context.Context, t *testing.T, gateway string, db acme.Databases)
 	t.Helper()
 	client := &http.Client{}
 	defer client.CloseIdleConnections()
-	await(ctx, t, "views that equal the databases", func() (string, bool) {
+	poll.Until(ctx, t, "views that equal the databases", func() (string, bool) {
 		differences, err := oracle.Compare(ctx, client, gateway, db)
 		if err != nil {
 			t.Fatal(err)
@@ -246,24 +247,6 @@ func databases(t *testing.T, folder string) acme.Databases {
 		}
 	}
 	return acme.Databases{ERP: url["ERP_DATABASE_URL"], PIM: url["PIM_DATABASE_URL"], WMS: url["WMS_DATABASE_URL"]}
-}
-
-// await asks until the condition holds or ctx ends; it fails with what the condition last said.
-func await(ctx context.Context, t *testing.T, what string, holds func() (string, bool)) {
-	t.Helper()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		said, ok := holds()
-		if ok {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("not in time: %s\n%s", what, said)
-		case <-tick.C:
-		}
-	}
 }
 
 func read(t *testing.T, path string) string {

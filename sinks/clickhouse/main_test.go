@@ -2,7 +2,7 @@ package clickhouse
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	engine "tributary/deploy/clickhouse"
+	"tributary/internal/poll"
 	"tributary/schemas"
 	"tributary/topics"
 )
@@ -158,22 +159,13 @@ func (b *bench) produce(records ...*kgo.Record) {
 // eventually polls until a query gives the number that is wanted.
 func (b *bench) eventually(conn driver.Conn, query string, want uint64) {
 	b.t.Helper()
-	var (
-		got uint64
-		err error
-	)
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
-		if err = conn.QueryRow(b.t.Context(), query).Scan(&got); err == nil && got == want {
-			return
-		}
-		wait, cancel := context.WithTimeout(b.t.Context(), 20*time.Millisecond)
-		<-wait.Done()
-		cancel()
-		if errors.Is(b.t.Context().Err(), context.Canceled) {
-			break
-		}
-	}
-	b.t.Fatalf("%s gives %d (%v), want %d", query, got, err, want)
+	ctx, cancel := context.WithTimeout(b.t.Context(), 30*time.Second)
+	defer cancel()
+	poll.Until(ctx, b.t, fmt.Sprintf("%d from %s", want, query), func() (string, bool) {
+		var got uint64
+		err := conn.QueryRow(ctx, query).Scan(&got)
+		return fmt.Sprintf("it gives %d (%v)", got, err), err == nil && got == want
+	})
 }
 
 func sampleRecord(s topics.Sample, partition int32) *kgo.Record {
