@@ -33,13 +33,6 @@ func AppendContributionKey(dst []byte, k ContributionKey) []byte {
 	return AppendString(dst, k.Kind)
 }
 
-// DecodeContributionKey reads a key's Avro body.
-func DecodeContributionKey(body []byte) (ContributionKey, error) {
-	r := NewReader(body)
-	k := ContributionKey{ID: r.String(), Stream: r.String(), Block: r.String(), SourceKey: r.String(), Kind: r.String()}
-	return k, r.Err()
-}
-
 // A Contribution is what one source row says about one entity.
 type Contribution struct {
 	Position   [32]byte

@@ -39,23 +39,6 @@ func BucketValue(index int32) time.Duration {
 	return time.Duration(ms * float64(time.Millisecond))
 }
 
-// Quantile gives the q-quantile (0 to 1) of the values that buckets, ordered by index, count;
-// ok is false where they count none.
-func Quantile(buckets []Bucket, q float64) (d time.Duration, ok bool) {
-	var total int64
-	for _, b := range buckets {
-		total += b.Count
-	}
-	rank := int64(q * float64(total-1))
-	for _, b := range buckets {
-		if rank < b.Count {
-			return BucketValue(b.Index), true
-		}
-		rank -= b.Count
-	}
-	return 0, false
-}
-
 // sketch counts latencies since the process began; any goroutine may add.
 type sketch struct {
 	counts [sketchBuckets]atomic.Int64

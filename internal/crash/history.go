@@ -65,17 +65,6 @@ func (h *History) highest() (value int64) {
 	return value
 }
 
-// Newest is the newest acknowledged value of a key; 0 for none.
-func (h *History) Newest(key string) int64 {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	r := h.keys[key]
-	if r == nil || len(r.acked) == 0 {
-		return 0
-	}
-	return r.acked[len(r.acked)-1].value
-}
-
 // An Answer is what the gateway said of a key.
 type Answer struct {
 	Key   string

@@ -68,31 +68,6 @@ func Evaluate(e *mesh.Entity, history []Change) map[string]View {
 	return views
 }
 
-// Said is what a row says by one block.
-type Said struct {
-	Block  string
-	Change Change
-}
-
-// Resolve gives the view of one id when exactly this is said about it; false where nothing is.
-func Resolve(e *mesh.Entity, id string, said []Said) (View, bool) {
-	var cons []contribution
-	for _, s := range said {
-		for _, b := range e.Contributions {
-			if b.Name != s.Block || b.From.ID() != s.Change.Stream || s.Change.Row == nil {
-				continue
-			}
-			if con, at, live := contribute(e, b, s.Change); live && at == id {
-				cons = append(cons, con)
-			}
-		}
-	}
-	if len(cons) == 0 {
-		return View{}, false
-	}
-	return resolve(e, id, cons), true
-}
-
 // A contribution is what one row says. A field that the block sets is in fields, with nil for
 // null; of a localized field fields holds name/locale.
 type contribution struct {

@@ -57,9 +57,6 @@ func after(prefix []byte) []byte {
 	return nil
 }
 
-// Strip gives the subject's own part of a full key.
-func Strip(key []byte) []byte { return key[prefixSize:] }
-
 // Batch begins a batch; the caller commits or closes it.
 func (s *Space) Batch() *pebble.Batch { return s.store.db.NewBatch() }
 
