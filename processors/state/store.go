@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -18,6 +19,7 @@ import (
 type Store struct {
 	db      *pebble.DB
 	numbers sync.Mutex // one subject gets its number at a time
+	failed  chan error // holds the first write that failed
 }
 
 // Pebble takes the memory of memtables out of the cache: what is left is for blocks.
@@ -30,10 +32,17 @@ const (
 func Open(dir string, log zerolog.Logger) (*Store, error) {
 	c := pebble.NewCache(cache)
 	defer c.Unref()
+	failed := make(chan error, 1)
+	report := func(err error) {
+		select {
+		case failed <- fmt.Errorf("local state in %s: %w", dir, err):
+		default: // Pebble tries again at once, and reports each time
+		}
+	}
 	opts := &pebble.Options{
 		Cache: c, DisableWAL: true, MemTableSize: memTable, MemTableStopWritesThreshold: 3,
 		L0CompactionThreshold: 8, L0CompactionFileThreshold: 500, L0StopWritesThreshold: 64, MaxOpenFiles: 512,
-		Logger: logger{log},
+		Logger: logger{log, report}, EventListener: &pebble.EventListener{BackgroundError: report},
 	}
 	for i := range opts.Levels {
 		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
@@ -42,8 +51,12 @@ func Open(dir string, log zerolog.Logger) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("local state in %s: %w: it is only a cache; stop Tributary, delete the folder and start again", dir, err)
 	}
-	return &Store{db: db}, nil
+	return &Store{db: db, failed: failed}, nil
 }
+
+// Failed gives the error of the first write that the disk refused. Pebble tries such writes again
+// without end, so the process is to end, without Close: the state is a cache (I3).
+func (s *Store) Failed() <-chan error { return s.failed }
 
 // Close writes what is in memory and closes the store.
 func (s *Store) Close() error {
@@ -91,12 +104,25 @@ func (s *Store) number(key []byte) (uint32, error) {
 }
 
 // logger passes Pebble's errors on.
-type logger struct{ log zerolog.Logger }
+type logger struct {
+	log    zerolog.Logger
+	report func(error)
+}
 
 func (l logger) Infof(string, ...any) {}
 func (l logger) Errorf(format string, args ...any) {
 	l.log.Error().Str("part", "state").Msgf(format, args...)
 }
+
+// Fatalf reports what Pebble cannot go on from, and does not return, as Pebble expects: the process
+// ends in order instead of here.
 func (l logger) Fatalf(format string, args ...any) {
-	l.log.Fatal().Str("part", "state").Msgf(format, args...)
+	err := fmt.Errorf(format, args...)
+	for _, a := range args {
+		if cause, ok := a.(error); ok {
+			err = fmt.Errorf("%s: %w", strings.TrimSuffix(err.Error(), ": "+cause.Error()), cause)
+		}
+	}
+	l.report(err)
+	select {}
 }
