@@ -36,8 +36,8 @@ type Config struct {
 type Observer interface {
 	// Connected says that the source has answered, and what it says of the streams.
 	Connected(contracts []Contract)
-	// Interrupted says that a session has ended in an error; it is called for each one.
-	Interrupted()
+	// Interrupted says in which error a session has ended; it is called for each one.
+	Interrupted(err error)
 }
 
 // StateFrames are the frames of the state topics that ingest writes.

@@ -18,6 +18,7 @@ import (
 func Run(ctx context.Context, cfg Config) error {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 100*time.Millisecond, 5*time.Second
+	var said topics.Said
 	for {
 		began := time.Now()
 		err := session(ctx, cfg)
@@ -28,14 +29,14 @@ func Run(ctx context.Context, cfg Config) error {
 			pause.Reset()
 		}
 		wait := pause.NextBackOff()
-		cfg.Log.Warn().Err(err).Str("system", cfg.System.Name).Dur("retry_in", wait).Msg("capture interrupted")
+		cfg.Log.WithLevel(said.Level(err, time.Now())).Err(err).Str("system", cfg.System.Name).Dur("retry_in", wait).Msg("capture interrupted; it is tried again until it works")
 		if cfg.Meter != nil {
 			for _, s := range cfg.System.Streams {
 				cfg.Meter.Failed(s.ID())
 			}
 		}
 		if cfg.Observer != nil {
-			cfg.Observer.Interrupted()
+			cfg.Observer.Interrupted(err)
 		}
 		select {
 		case <-time.After(wait):

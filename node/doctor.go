@@ -19,7 +19,6 @@ import (
 	"tributary/ingest/postgres"
 	"tributary/mesh"
 	"tributary/serve/rest"
-	"tributary/topics"
 )
 
 // A Finding is one line of a check-up.
@@ -123,19 +122,7 @@ func (d *doctor) dataFolder() {
 
 // ports looks whether what a start would listen on is free.
 func (d *doctor) ports() {
-	for _, p := range []struct {
-		name, flag, addr string
-		wanted           bool
-	}{
-		{"gateway", "--gateway-addr", d.Addrs.Gateway, true},
-		{"registry", "--registry-addr", d.Addrs.Registry, d.embeddedRegistry()},
-		{"admin", "--admin-addr", d.Addrs.Admin, true},
-		{"kafka", "--kafka-addr", d.Addrs.Kafka, d.embeddedBroker()},
-		{"clickhouse", "--clickhouse-addr", d.Addrs.ClickHouse, d.Mesh.Analytics.ClickHouse.Ref == mesh.Embedded},
-	} {
-		if !p.wanted {
-			continue
-		}
+	for _, p := range d.Options.ports() {
 		ln, err := net.Listen("tcp", p.addr)
 		switch {
 		case err == nil:
@@ -175,19 +162,6 @@ func (d *doctor) kafka(ctx context.Context, running Running) {
 	default:
 		d.add(postgres.OK, "kafka", fmt.Sprintf("the embedded broker holds %d records of at most %d", n, BrokerLimit), "")
 	}
-}
-
-func ping(ctx context.Context, k mesh.Kafka, bootstrap string) error {
-	cluster, err := topics.NewCluster(k, bootstrap)
-	if err != nil {
-		return err
-	}
-	cl, err := cluster.Client()
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	return cl.Ping(ctx)
 }
 
 // brokerRecords asks the process that runs how many records its broker holds: offsets do not tell

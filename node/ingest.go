@@ -33,7 +33,7 @@ func (n *node) startIngest(ctx context.Context, g *errgroup.Group) error {
 		}
 		cfg := ingest.Config{Names: n.names, System: sys, Partitions: n.partitions, Cluster: n.cluster, Requests: n.requests, Registry: n.registry,
 			State: ingest.StateFrames{Positions: n.frames.positions, Claims: n.frames.claims},
-			Open:  open, Dir: scratch, Log: n.Log, Meter: &ingestMeter{n.recorder, sys.Name}, Observer: n.watch.of(sys)}
+			Open:  open, Dir: scratch, Log: n.Log, Meter: &ingestMeter{n.recorder, sys.Name}, Observer: connectionWatch{n.watch, n.halt, sys}}
 		captures[sys.Name] = func(ctx context.Context, owned func(context.Context) error) error {
 			cfg := cfg
 			cfg.Owned = owned

@@ -42,6 +42,7 @@ type node struct {
 	old         *oldViews // answers until the views derived anew have caught up; nil otherwise
 	ready       *readiness
 	addrs       Addrs // as they came to be
+	halt        *halt
 }
 
 // Run runs a process until ctx ends, then ends everything it started: records under way are
@@ -53,31 +54,31 @@ func Run(ctx context.Context, o Options) error {
 	}
 	unlock, err := lockDir(o.DataDir)
 	if err != nil {
-		return err
+		return diskFault(o.DataDir, err)
 	}
 	defer unlock()
 	if o.Instance == "" {
 		if o.Instance, err = instanceName(o.path("instance")); err != nil {
-			return err
+			return diskFault(o.DataDir, err)
 		}
 	}
 	n := &node{Options: o, names: topics.Names(o.Mesh.Name), partitions: o.partitions(),
 		codecs: map[string]*schemas.EntityCodec{}, generations: map[string]uint32{}, recorder: topics.NewRecorder(o.Instance),
-		metrics: o.Metrics, repaired: newRepaired()}
+		metrics: o.Metrics, repaired: newRepaired(), halt: newHalt()}
 	for _, e := range o.Mesh.Entities {
 		n.codecs[e.Name] = schemas.NewEntityCodec(o.Mesh.Name, e)
 		n.generations[e.Name] = 1
 	}
 	n.tracker = freshness.New(o.Mesh, n.partitions, time.Now)
 	n.watch = newWatch(o.Mesh, o.Log)
-	// Brokers outlive everything that writes to them.
-	if n.kafka, err = n.startBroker(); err != nil {
+	if err := n.preflight(ctx); err != nil {
 		return err
 	}
-	if n.kafka != nil {
-		defer n.kafka.Close()
+	// Brokers outlive everything that writes to them.
+	if n.kafka, err = n.startBroker(); err != nil {
+		return diskFault(n.DataDir, err)
 	}
-	return n.run(ctx)
+	return n.runOrHalt(ctx)
 }
 
 func (n *node) startBroker() (*topics.Broker, error) {
@@ -149,7 +150,9 @@ func (n *node) run(ctx context.Context) (err error) {
 func (n *node) close() error {
 	var faults []error
 	if n.state != nil {
-		faults = append(faults, n.state.Close())
+		if !n.halt.called.Load() { // it would try to write without end
+			faults = append(faults, n.state.Close())
+		}
 	}
 	if n.views != nil {
 		faults = append(faults, n.views.Close())
@@ -191,6 +194,7 @@ func (n *node) prepare(ctx context.Context) error {
 		if n.state, err = state.Open(n.path("state"), n.Log); err != nil {
 			return err
 		}
+		go n.halt.on(n.state.Failed())
 	}
 	return nil
 }
@@ -215,16 +219,12 @@ func (n *node) startRegistry(ctx context.Context, g *errgroup.Group) error {
 	}
 	n.addrs.Registry = url
 	var err error
-	n.registry, err = registry.NewClient(url, n.Mesh.Registry.Username.Reveal(), n.Mesh.Registry.Password.Reveal())
+	n.registry, err = n.registryClient(url)
 	return err
 }
 
-func listen(addr, what, flag string) (net.Listener, error) {
-	ln, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w: choose another address with %s", what, err, flag)
-	}
-	return ln, nil
+func (n *node) registryClient(url string) (*registry.Client, error) {
+	return registry.NewClient(url, n.Mesh.Registry.Username.Reveal(), n.Mesh.Registry.Password.Reveal())
 }
 
 // serveHTTP serves until ctx ends, then lets requests under way finish.

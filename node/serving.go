@@ -37,7 +37,10 @@ func (n *node) startServing(ctx context.Context, g *errgroup.Group) error {
 	}
 	sink := &views.Sink{Store: n.views, Cluster: n.cluster, Follower: n.follower, Names: n.names, Codecs: codecs,
 		Generation: n.generation, Partitions: n.partitions, MaxOutage: n.Mesh.MaxOutage, Log: n.Log,
-		Applied: n.applied, Failed: func(error) { n.recorder.Series(topics.SeriesKey{Stage: topics.StageSink}).Error() }}
+		Applied: n.applied, Failed: func(err error) {
+			n.recorder.Series(topics.SeriesKey{Stage: topics.StageSink}).Error()
+			n.halt.ifFull(err)
+		}}
 	g.Go(func() error { return sink.Run(ctx) })
 	if err := n.startWatch(ctx, g); err != nil {
 		return err

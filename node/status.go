@@ -94,6 +94,9 @@ func (s *status) readings() map[topics.SeriesKey]topics.Reading {
 }
 
 func (s *status) stream(out *rest.StreamStatus, stream *mesh.Stream, readings map[topics.SeriesKey]topics.Reading, now time.Time) {
+	if out.DownSince != nil {
+		out.Reason = s.watch.whyDown(stream.System.Name)
+	}
 	rec, known, estimate := s.watch.position(stream)
 	if known {
 		position := rec.Position.String()

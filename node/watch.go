@@ -28,15 +28,15 @@ type watch struct {
 
 	mu        sync.Mutex // protects what is below
 	positions map[topics.PositionKey]topics.PositionRecord
-	down      map[string]time.Time // by system; since when its connection is interrupted
-	estimates map[string]int64     // by stream: the source's guess of its rows
+	down      map[string]interruption // by system
+	estimates map[string]int64        // by stream: the source's guess of its rows
 	tallies   map[tallyKey]*resolve.Tally
 	letters   map[string]letterCount // by stream
 	trackers  []*freshness.Tracker
 }
 
 func newWatch(m *mesh.Mesh, log zerolog.Logger) *watch {
-	return &watch{mesh: m, log: log, positions: map[topics.PositionKey]topics.PositionRecord{}, down: map[string]time.Time{},
+	return &watch{mesh: m, log: log, positions: map[topics.PositionKey]topics.PositionRecord{}, down: map[string]interruption{},
 		estimates: map[string]int64{}, tallies: map[tallyKey]*resolve.Tally{}, letters: map[string]letterCount{}}
 }
 
@@ -66,7 +66,7 @@ func (w *watch) changed(sys *mesh.System) {
 // the rows of a snapshot that is complete may still be on their way.
 func (w *watch) status(s *mesh.Stream) freshness.StreamStatus {
 	position := w.positions[topics.PositionKey{System: s.System.Name, Stream: s.Name}]
-	status := freshness.StreamStatus{Snapshotting: position.Snapshot != topics.SnapshotNone, DownSince: w.down[s.System.Name]}
+	status := freshness.StreamStatus{Snapshotting: position.Snapshot != topics.SnapshotNone, DownSince: w.down[s.System.Name].since}
 	letters := w.letters[s.ID()]
 	status.DeadLetters, status.Unplaced = max(0, letters.open), max(0, letters.unplaced)
 	return status
@@ -145,17 +145,19 @@ func (w *watch) take(fetches kgo.Fetches) error {
 // A connectionWatch hears of one system's connection. It implements ingest.Observer.
 type connectionWatch struct {
 	watch  *watch
+	halt   *halt
 	system *mesh.System
 }
-
-func (w *watch) of(sys *mesh.System) connectionWatch { return connectionWatch{w, sys} }
 
 // Connected implements ingest.Observer.
 func (c connectionWatch) Connected(contracts []ingest.Contract) {
 	w := c.watch
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	delete(w.down, c.system.Name)
+	if _, down := w.down[c.system.Name]; down {
+		delete(w.down, c.system.Name)
+		w.log.Info().Str("system", c.system.Name).Msg("the system answers again")
+	}
 	for _, con := range contracts {
 		if con.EstimatedRows >= 0 {
 			w.estimates[c.system.Streams[con.Stream].ID()] = con.EstimatedRows
@@ -165,14 +167,34 @@ func (c connectionWatch) Connected(contracts []ingest.Contract) {
 }
 
 // Interrupted implements ingest.Observer.
-func (c connectionWatch) Interrupted() {
+func (c connectionWatch) Interrupted(err error) {
+	c.halt.ifFull(err) // of what a transaction is spilled to
 	w := c.watch
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if _, down := w.down[c.system.Name]; !down {
-		w.down[c.system.Name] = time.Now()
+	down := interruption{w.down[c.system.Name].since, err.Error()}
+	if down.since.IsZero() {
+		down.since = time.Now()
 	}
+	w.down[c.system.Name] = down
 	w.changed(c.system)
+}
+
+// An interruption says since when a system's connection is interrupted, and why at last; the
+// reason names no secrets (I11).
+type interruption struct {
+	since  time.Time
+	reason string
+}
+
+// whyDown is why a system's connection is interrupted, if it is one of this process.
+func (w *watch) whyDown(system string) *string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if down, ok := w.down[system]; ok {
+		return &down.reason
+	}
+	return nil
 }
 
 // A tallyKey names a partition of an entity's contributions.

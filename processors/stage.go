@@ -87,6 +87,7 @@ type Meter interface {
 func (s *Stage) Run(ctx context.Context) error {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 50*time.Millisecond, 5*time.Second
+	var said topics.Said
 	for {
 		began := time.Now()
 		err := s.session(ctx)
@@ -98,7 +99,7 @@ func (s *Stage) Run(ctx context.Context) error {
 			pause.Reset()
 		}
 		wait := pause.NextBackOff()
-		s.Log.Warn().Err(err).Str("stage", s.Name).Str("subject", s.Subject).Dur("retry_in", wait).Msg("stage interrupted")
+		s.Log.WithLevel(said.Level(err, time.Now())).Err(err).Str("stage", s.Name).Str("subject", s.Subject).Dur("retry_in", wait).Msg("stage interrupted")
 		if s.Meter != nil {
 			s.Meter.Failed()
 		}

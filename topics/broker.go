@@ -1,7 +1,6 @@
 package topics
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -10,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -23,6 +23,8 @@ type Broker struct {
 	addr    string
 	dir     string
 	found   map[string]*logTail // by partition's folder: what was there at the start
+	ln      net.Listener
+	failed  chan error // holds the first write that failed
 }
 
 // StartBroker starts the broker on addr (host:port, port 0 for any free one) over the folder dir,
@@ -36,8 +38,9 @@ func StartBroker(dir, addr string, log zerolog.Logger) (*Broker, error) {
 	}
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("embedded broker: %w: is another Tributary or Kafka running? choose another with --kafka-addr", err)
+		return nil, fmt.Errorf("embedded broker: %w: choose another address with --kafka-addr", err)
 	}
+	failed := make(chan error, 1)
 	cluster, err := kfake.NewCluster(
 		kfake.NumBrokers(1),
 		kfake.ListenFn(func(string, string) (net.Listener, error) { return ln, nil }),
@@ -54,12 +57,12 @@ func StartBroker(dir, addr string, log zerolog.Logger) (*Broker, error) {
 			"group.consumer.heartbeat.interval.ms": "1000",
 		}),
 		kfake.GroupMinSessionTimeout(0),
-		kfake.WithLogger(brokerLog{log}))
+		kfake.WithLogger(brokerLog{log, failed}))
 	if err != nil {
 		ln.Close()
 		return nil, fmt.Errorf("embedded broker over %s: %w", dir, err)
 	}
-	return &Broker{cluster: cluster, addr: ln.Addr().String(), dir: dir, found: found}, nil
+	return &Broker{cluster: cluster, addr: ln.Addr().String(), dir: dir, found: found, ln: ln, failed: failed}, nil
 }
 
 // prepareFolder repairs and compacts a data folder, and gives the tails of its partitions.
@@ -139,24 +142,53 @@ func partitionOf(folder string) (topic string, p int32, ok bool) {
 // Addr is where the broker listens.
 func (b *Broker) Addr() string { return b.addr }
 
-// Run keeps the broker until ctx ends, then writes its state and closes it.
-func (b *Broker) Run(ctx context.Context) error {
-	<-ctx.Done()
-	b.cluster.Close()
-	return ctx.Err()
-}
+// Failed gives the error of the first write that the disk refused. From then on the broker answers
+// nothing: the process is to end, without Close, and the next one goes on from what was
+// acknowledged.
+func (b *Broker) Failed() <-chan error { return b.failed }
+
+// Abandon lets go of the broker as a kill would: nothing more is written.
+func (b *Broker) Abandon() { b.ln.Close() }
 
 // Close stops the broker.
 func (b *Broker) Close() { b.cluster.Close() }
 
-// brokerLog passes on what operators should see.
-type brokerLog struct{ log zerolog.Logger }
+// brokerLog passes on what operators should see, and notices writes that failed.
+type brokerLog struct {
+	log    zerolog.Logger
+	failed chan<- error
+}
 
+// Logf implements kfake.Logger. kfake logs a write that failed and goes on; where the write was a
+// transaction's marker, it would then acknowledge a commit that a restart takes back (I1). It logs
+// from the one goroutine that answers requests, so not returning is what keeps it from answering.
 func (l brokerLog) Logf(level kfake.LogLevel, format string, args ...any) {
+	if level == kfake.LogLevelError || level == kfake.LogLevelWarn {
+		if err := refusedWrite(args); err != nil {
+			select {
+			case l.failed <- fmt.Errorf("embedded broker: %w", err):
+			default:
+			}
+			select {}
+		}
+	}
 	switch level {
 	case kfake.LogLevelError:
 		l.log.Error().Str("stage", "broker").Msgf(format, args...)
 	case kfake.LogLevelWarn:
 		l.log.Debug().Str("stage", "broker").Msgf(format, args...)
 	}
+}
+
+// refusedWrite finds the disk's refusal among what kfake logs: all its write errors come with the
+// system's error number.
+func refusedWrite(args []any) error {
+	for _, a := range args {
+		err, ok := a.(error)
+		var number syscall.Errno
+		if ok && errors.As(err, &number) && number != syscall.ENOENT {
+			return err
+		}
+	}
+	return nil
 }

@@ -140,7 +140,7 @@ const statusAnswer = `{"mesh":"acme","broker":{"records":17000000,"limit":200000
   "snapshot":{"state":"done","epoch":1,"rows":1234567,"estimate":1200000},"position":"e1:0:16/B374D848:3","captured":42,"errors":0},
  {"name":"pim.product","state":"SNAPSHOTTING","verifiedThrough":null,"stalenessMs":null,"lag":{"records":null,"bytes":null,"ms":null},"deadLetters":0,"downSince":null,
   "snapshot":{"state":"running","epoch":1,"rows":300,"estimate":1000},"position":"e1:0:0/0:0","captured":300,"errors":1},
- {"name":"wms.stock","state":"STALLED","verifiedThrough":"2026-11-23T07:00:00Z","stalenessMs":3600000,"lag":{"records":12,"bytes":null,"ms":3600000},"deadLetters":0,"downSince":"2026-11-23T07:00:00Z",
+ {"name":"wms.stock","state":"STALLED","verifiedThrough":"2026-11-23T07:00:00Z","stalenessMs":3600000,"lag":{"records":12,"bytes":null,"ms":3600000},"deadLetters":0,"downSince":"2026-11-23T07:00:00Z","reason":"system wms: nothing listens at 127.0.0.1:5432\n  mend: start the server, or correct host and port in ${WMS_DATABASE_URL}",
   "snapshot":null,"position":null,"captured":null,"errors":null}],
 "views":[
  {"name":"product","state":"STALLED","verifiedThrough":"2026-11-23T07:00:00Z","stalenessMs":3600000,"lag":{"records":5,"bytes":null,"ms":15},"deadLetters":2,"rows":98765,"incomplete":3,"conflicts":11},

@@ -155,10 +155,21 @@ func (c *cli) printStatus(w io.Writer, st *rest.Status) {
 // notes say what needs attention, and what to do.
 func notes(p paint, st *rest.Status) []string {
 	var out []string
+	var names, reasons []string // the streams of a system have one reason
 	for _, s := range st.Streams {
-		if s.DownSince != nil {
-			out = append(out, p.bad(s.Name+" is interrupted")+" since "+moment(*s.DownSince)+": run tributary doctor")
+		if s.DownSince == nil {
+			continue
 		}
+		reason := "run tributary doctor"
+		if s.Reason != nil {
+			reason = *s.Reason
+		}
+		system, _, _ := strings.Cut(s.Name, ".")
+		if slices.Contains(names, system) && slices.Contains(reasons, reason) {
+			continue
+		}
+		names, reasons = append(names, system), append(reasons, reason)
+		out = append(out, p.bad("capture of "+system+" is interrupted")+" since "+moment(*s.DownSince)+":\n  "+strings.ReplaceAll(reason, "\n", "\n  "))
 	}
 	if b := st.Broker; b != nil && b.Records >= b.Limit/10*8 {
 		out = append(out, p.warn(fmt.Sprintf("the embedded broker holds %s records of at most %s", grouped(b.Records), grouped(b.Limit)))+

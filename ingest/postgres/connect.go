@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -44,8 +46,9 @@ func pinned(application string) map[string]string {
 
 // parseConnection reads the system's connection string. Its text is never in an error (I11).
 func (s *source) parseConnection() error {
-	cfg, err := pgx.ParseConfig(s.system.Connection.Reveal())
-	if err != nil {
+	text := s.system.Connection.Reveal()
+	cfg, err := pgx.ParseConfig(text)
+	if err != nil || !strings.HasPrefix(text, "postgres://") && !strings.HasPrefix(text, "postgresql://") {
 		return &fault{Subject: s.subject(), Problem: fmt.Sprintf("connection %s is no Postgres connection string", s.system.Connection),
 			Mend: "postgres://USER:PASSWORD@HOST:5432/DATABASE?sslmode=require"}
 	}
@@ -61,7 +64,7 @@ func (s *source) parseConnection() error {
 func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {
 	conn, err := pgx.ConnectConfig(ctx, s.config.Copy())
 	if err != nil {
-		return nil, fmt.Errorf("%s: connect: %w", s.subject(), err)
+		return nil, s.unreachable(err)
 	}
 	if err := neverIdleOut(ctx, conn.PgConn()); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", s.subject(), err), conn.Close(ctx))
@@ -78,12 +81,35 @@ func (s *source) connectReplication(ctx context.Context) (*pgconn.PgConn, error)
 	}
 	conn, err := pgconn.ConnectConfig(ctx, &cfg.Config)
 	if err != nil {
-		return nil, fmt.Errorf("%s: connect for replication: %w", s.subject(), err)
+		return nil, s.unreachable(err)
 	}
 	if err := neverIdleOut(ctx, conn); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", s.subject(), err), conn.Close(ctx))
 	}
 	return conn, nil
+}
+
+// unreachable says why the server could not be reached, and what would mend it.
+func (s *source) unreachable(err error) error {
+	at := net.JoinHostPort(s.config.Host, strconv.Itoa(int(s.config.Port)))
+	ref := s.system.Connection.Ref
+	problem, mend := "", ""
+	var unknown *net.DNSError
+	switch code := sqlState(err); {
+	case errors.As(err, &unknown) && unknown.IsNotFound:
+		problem, mend = "the host "+s.config.Host+" is not known", "correct the host in "+ref
+	case errors.Is(err, syscall.ECONNREFUSED):
+		problem, mend = "nothing listens at "+at, "start the server, or correct host and port in "+ref
+	case code == "28P01":
+		problem, mend = fmt.Sprintf("%s refuses the password of user %s", at, s.config.User), "correct user and password in "+ref
+	case code == "28000":
+		problem, mend = fmt.Sprintf("%s refuses user %s from here", at, s.config.User), "correct the user in "+ref+", or let it in by the server's pg_hba.conf"
+	case code == "3D000":
+		problem, mend = fmt.Sprintf("%s has no database %s", at, s.config.Database), "correct the database in "+ref
+	default:
+		return fmt.Errorf("%s: connect to %s: %w", s.subject(), at, err)
+	}
+	return &fault{Subject: s.subject(), Problem: problem, Mend: mend}
 }
 
 // neverIdleOut lifts the time limits that older servers do not know and would refuse at the

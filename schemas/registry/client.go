@@ -79,6 +79,14 @@ func NewClient(address, user, password string) (*Client, error) {
 // Close releases idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
+// Reach waits until the registry answers, for as long as patience allows.
+func (c *Client) Reach(ctx context.Context, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	_, err := askFor(ctx, c, patience, "list the subjects", func() ([]string, error) { return c.api.Subjects(ctx) })
+	return err
+}
+
 // Register gives the id of an Avro schema under a subject, registering it where needed; calling
 // it again is cheap. It returns ErrIncompatible where the subject's level forbids the schema.
 func (c *Client) Register(ctx context.Context, subject, schema string) (int, error) {
@@ -151,6 +159,10 @@ func (c *Client) SetLevel(ctx context.Context, subject, level string) error {
 
 // ask repeats a call while the registry does not answer, and explains what it answers.
 func ask[T any](ctx context.Context, c *Client, what string, call func() (T, error)) (T, error) {
+	return askFor(ctx, c, patience, what, call)
+}
+
+func askFor[T any](ctx context.Context, c *Client, patience time.Duration, what string, call func() (T, error)) (T, error) {
 	var last error // tells more than the end of ctx
 	found, err := backoff.Retry(ctx, func() (T, error) {
 		v, err := call()
@@ -207,7 +219,7 @@ func explain(err error) error {
 	case answer.StatusCode == http.StatusNotFound:
 		return fmt.Errorf("there is no schema registry under this address (%w); check registry.url", err)
 	case retryable(err):
-		return fmt.Errorf("%w (status %d): %w", ErrUnreachable, answer.StatusCode, err)
+		return fmt.Errorf("%w; look at its log, or check registry.url (status %d): %w", ErrUnreachable, answer.StatusCode, err)
 	}
 	return err
 }

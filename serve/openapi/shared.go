@@ -28,7 +28,7 @@ func sharedSchemas() object {
 			"deadLetters": count, "streams": arrayOf(ref("StreamFreshness")), "fields": arrayOf(ref("FieldProvenance")),
 		}),
 		"StreamFreshness": stream, "FieldProvenance": provenance, "Lag": lag,
-		"StreamStatus": common(object{"downSince": through, "snapshot": nullable(ref("Snapshot")), "position": optional, "captured": number, "errors": number}),
+		"StreamStatus": common(object{"downSince": through, "reason": optional, "snapshot": nullable(ref("Snapshot")), "position": optional, "captured": number, "errors": number}),
 		"Snapshot":     record(object{"state": oneOf("running", "done"), "epoch": count, "rows": count, "estimate": number}),
 		"ViewStatus":   common(object{"rows": number, "incomplete": number, "conflicts": number}),
 		"Broker":       record(object{"records": count, "limit": count}),

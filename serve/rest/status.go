@@ -44,7 +44,9 @@ type StreamStatus struct {
 	Lag             Lag        `json:"lag"`
 	DeadLetters     int64      `json:"deadLetters"`
 	DownSince       *time.Time `json:"downSince"`
-	Snapshot        *Snapshot  `json:"snapshot"`
+	// Reason says why capture is interrupted, and what to do; null while it is not.
+	Reason   *string   `json:"reason"`
+	Snapshot *Snapshot `json:"snapshot"`
 	// Position is the newest that the raw topic holds, in text form.
 	Position *string `json:"position"`
 	// Captured counts the records since the process began; Errors what failed.

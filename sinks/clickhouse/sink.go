@@ -116,6 +116,7 @@ func (s *Sink) Run(ctx context.Context) error {
 			s.conn.Close()
 		}
 	}()
+	var said topics.Said
 	for ctx.Err() == nil {
 		if err := s.poll(ctx); err != nil {
 			s.cfg.Log.Warn().Err(err).Msg("analytics sink cannot read its topics")
@@ -133,7 +134,7 @@ func (s *Sink) Run(ctx context.Context) error {
 		// I8: nothing more is fetched while what is here cannot be written.
 		cl.PauseFetchTopics(names...)
 		wait := s.pause.NextBackOff()
-		s.cfg.Log.Warn().Err(err).Dur("retry_in", wait).Msg("analytics sink pauses; records wait in Kafka")
+		s.cfg.Log.WithLevel(said.Level(err, time.Now())).Err(err).Dur("retry_in", wait).Msg("analytics sink pauses; records wait in Kafka")
 		sleep(ctx, wait)
 	}
 	return nil

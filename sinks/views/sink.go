@@ -58,6 +58,7 @@ type part struct {
 func (s *Sink) Run(ctx context.Context) error {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 50*time.Millisecond, 5*time.Second
+	var said topics.Said
 	for {
 		began := time.Now()
 		err := s.session(ctx)
@@ -68,7 +69,7 @@ func (s *Sink) Run(ctx context.Context) error {
 			pause.Reset()
 		}
 		wait := pause.NextBackOff()
-		s.Log.Warn().Err(err).Str("stage", "sink").Dur("retry_in", wait).Msg("view sink interrupted")
+		s.Log.WithLevel(said.Level(err, time.Now())).Err(err).Str("stage", "sink").Dur("retry_in", wait).Msg("view sink interrupted")
 		s.Failed(err)
 		select {
 		case <-time.After(wait):
