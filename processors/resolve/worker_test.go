@@ -2,6 +2,8 @@ package resolve
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tributary/processors"
+	"tributary/processors/state"
 	"tributary/schemas"
 	"tributary/topics"
 )
@@ -64,7 +67,11 @@ func TestAnEntityWaitsForWhatIsRequired(t *testing.T) {
 	if r.tally == nil || r.tally.Incomplete != 1 {
 		t.Errorf("the tally is %+v, want 1 incomplete", r.tally)
 	}
-	wrote(t, "another stream has it", r.tell(w, "shop:P1@1 5"), "P1 5 ann")
+	wrote(t, "still without one", r.tell(w, "erp:P1@2 - eve"))
+	if r.tally.Incomplete != 1 {
+		t.Errorf("the tally is %+v, want 1 incomplete", r.tally)
+	}
+	wrote(t, "another stream has it", r.tell(w, "shop:P1@1 5"), "P1 5 eve")
 	if r.tally.Incomplete != 0 {
 		t.Errorf("the tally is %+v, want none incomplete", r.tally)
 	}
@@ -95,8 +102,31 @@ func TestWhatLivesAgainIsNotDeleted(t *testing.T) {
 	wrote(t, "retractions", r.tell(w, "erp:P1@2", "erp:P2@2"))
 	wrote(t, "one comes back as it was, by another row", r.tell(w, "shop:P1@1 b"), "P1 b -")
 	wrote(t, "the claim", r.reach(w, "erp.item", 2), "P2 gone")
-	wrote(t, "gone and back in one transaction", r.tell(w, "shop:P1@2", "erp:P1@3 c"), "P1 c -")
-	wrote(t, "the claim", r.reach(w, "shop.item", 2))
+	r.tell(w, "erp:P3@1 a")
+	r.tell(w, "erp:P3@9", "shop:P1@2")
+	back := r.send("shop:P1@3 d")
+	_, out := r.transact(w, claimed(t, w, back, "shop.item", 3))
+	wrote(t, "back in the transaction of the claim", out, "P1 d -")
+	wrote(t, "gone and back in one transaction", r.tell(w, "shop:P1@4", "erp:P1@3 c"), `change P1.price "d" to "c"`, "P1 c -")
+	wrote(t, "the claim", r.reach(w, "shop.item", 4))
+}
+
+// claimed is a transaction in which records come with a claim that passes them.
+func claimed(t *testing.T, w processors.Worker, records []*kgo.Record, stream string, n uint64) func(context.Context, *processors.Output) (int64, error) {
+	t.Helper()
+	next := records[len(records)-1].Offset + 1
+	return func(ctx context.Context, out *processors.Output) (int64, error) {
+		through, err := w.Apply(ctx, processors.Batch{Records: records, Next: next, End: next}, out)
+		return through, errors.Join(err, w.Reached(ctx, map[string]topics.Watermark{stream: {Position: at(n)}}, out))
+	}
+}
+
+func TestADeletionGoesWithTheClaimThatComesWithIt(t *testing.T) {
+	r := newRig(t)
+	w := r.open()
+	r.tell(w, "erp:P1@1 a")
+	_, out := r.transact(w, claimed(t, w, r.send("erp:P1@2"), "erp.item", 2))
+	wrote(t, "a retraction and its claim", out, "P1 gone")
 }
 
 // I9: versions rise through deletions and through changes without a newer contribution.
@@ -135,6 +165,25 @@ func TestVersionsRise(t *testing.T) {
 	}
 	if n != 4 {
 		t.Errorf("%d records, want 4", n)
+	}
+}
+
+// I9
+func TestAVersionIsAboveThePublishedOne(t *testing.T) {
+	for _, c := range []struct {
+		applied, published, offset int64
+		n, next                    uint32
+	}{
+		{applied: 9, published: 8, n: 5, offset: 9, next: 0},
+		{applied: 8, published: 8, n: 5, offset: 8, next: 6},
+		{applied: 7, published: 8, n: 0, offset: 8, next: 1}, // as in a generation that has read less
+	} {
+		r := resolver{worker: &worker{applied: c.applied, space: &state.Space{}}}
+		r.old = published{known: true, version: schemas.Meta{Offset: c.published, N: c.n}}
+		r.version()
+		if got := r.view.Meta; got.Offset != c.offset || got.N != c.next {
+			t.Errorf("%+v: version %d.%d", c, got.Offset, got.N)
+		}
 	}
 }
 
@@ -222,6 +271,23 @@ func TestABacklogWritesAnEntityOnce(t *testing.T) {
 	wrote(t, "the backlog", got, "P1 a12 -", "P2 b12 -")
 	if through != end {
 		t.Errorf("applied through %d, want %d", through, end)
+	}
+}
+
+// A repair in a backlog is committed before what was touched is resolved, as the state that this is
+// resolved from does not hold its batch yet.
+func TestARepairInABacklogLosesNoEntity(t *testing.T) {
+	r := newRig(t)
+	r.cfg.Tuning = Tuning{Backlog: 1}
+	w := r.open()
+	all := r.send("erp:P1@5 new", "erp:P1@3 old", "erp:P2@1 x")
+	_, got := r.apply(w, processors.Batch{Records: all[:1], Next: 1, End: 3})
+	wrote(t, "its begin", got)
+	_, got = r.apply(w, processors.Batch{Records: all[1:], Next: 3, End: 3})
+	wrote(t, "its end", got, "repair live=true")
+	through, got := r.step(w)
+	if wrote(t, "what it touched", got, "P1 new -", "P2 x -"); through != 3 {
+		t.Errorf("applied through %d, want 3", through)
 	}
 }
 
