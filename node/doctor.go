@@ -38,6 +38,9 @@ const reachWithin = 10 * time.Second
 func Doctor(ctx context.Context, o Options) []Finding {
 	o.EnsureDefaults()
 	d := &doctor{Options: o}
+	if err := o.Validate(); err != nil {
+		d.add(postgres.Fail, "manifest", err.Error(), "")
+	}
 	for _, sys := range o.Mesh.Systems {
 		d.system(ctx, sys)
 	}

@@ -69,12 +69,18 @@ type Options struct {
 	Started func(Addrs)
 }
 
+// sqliteStore is the manifest's word for the embedded view store.
+const sqliteStore = "sqlite"
+
 // EnsureDefaults fills in what is empty.
 func (o *Options) EnsureDefaults() {
 	if len(o.Roles) == 0 {
 		o.Roles = AllRoles
 	}
-	m := o.Mesh.Addrs
+	var m mesh.Addrs
+	if o.Mesh != nil {
+		m = o.Mesh.Addrs
+	}
 	for _, a := range []struct {
 		to             *string
 		manifest, last string
@@ -103,11 +109,14 @@ func (o *Options) EnsureDefaults() {
 // Validate reports every fault of the options.
 func (o *Options) Validate() error {
 	var faults []error
-	if o.Mesh == nil {
-		faults = append(faults, errors.New("no manifest"))
-	}
 	if o.DataDir == "" {
 		faults = append(faults, errors.New("no data folder: name one with --data"))
+	}
+	if o.Mesh == nil {
+		return errors.Join(append(faults, errors.New("no manifest"))...)
+	}
+	if o.Mesh.Views.Store.Reveal() != sqliteStore {
+		faults = append(faults, fmt.Errorf("views.store is %s, and this version keeps views in SQLite only, in the data folder: set it to sqlite", o.Mesh.Views.Store))
 	}
 	if o.embeddedBroker() && len(o.Roles) > 0 && len(o.Roles) < len(AllRoles) {
 		faults = append(faults, errors.New("an embedded broker serves one process only: set kafka.bootstrap in the manifest to run roles apart"))
