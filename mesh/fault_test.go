@@ -2,34 +2,15 @@ package mesh_test
 
 import (
 	"errors"
-	"flag"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"tributary/internal/golden"
 	"tributary/mesh"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write golden files anew")
-
-// golden holds got against a file, or writes it: go test ./mesh -run TestFaults -rewrite
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	if *rewrite {
-		if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs (go test ./mesh -rewrite writes it anew)\n--- got\n%s\n--- want\n%s", name, got, want)
-	}
-}
 
 func TestFaults(t *testing.T) {
 	names, err := filepath.Glob("testdata/faults/*.yaml")
@@ -53,7 +34,7 @@ func TestFaults(t *testing.T) {
 			if !slices.IsSortedFunc(faults, func(a, b mesh.Fault) int { return a.Line - b.Line }) {
 				t.Error("the faults are not sorted")
 			}
-			golden(t, strings.TrimSuffix(name, ".yaml")+".golden", err.Error()+"\n")
+			golden.Compare(t, strings.TrimSuffix(name, ".yaml")+".golden", err.Error()+"\n")
 		})
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"tributary/mesh/expr"
 )
 
 // A reader walks the nodes of one file and collects what is wrong with them.
@@ -90,7 +92,7 @@ func (r *reader) object(n *yaml.Node, s shape) object {
 // unknown reports a key that the shape does not list, and gives the one that was meant, or "".
 func (r *reader) unknown(k *yaml.Node, s shape) string {
 	what := fmt.Sprintf("unknown field %q", clip(k.Value))
-	best := nearest(k.Value, s.names())
+	best := expr.Nearest(k.Value, s.names())
 	if best == "" {
 		r.fault(k, what, s.name+" has "+strings.Join(s.names(), ", "))
 		return ""

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"tributary/internal/golden"
 	"tributary/mesh"
 	"tributary/mesh/expr"
 )
@@ -161,7 +162,7 @@ func TestCheckColumns(t *testing.T) {
 	if !errors.As(err, &faults) {
 		t.Fatalf("%v", err)
 	}
-	golden(t, "testdata/columns.golden", err.Error()+"\n")
+	golden.Compare(t, "testdata/columns.golden", err.Error()+"\n")
 	if err := loadFull(t).Entities[0].CheckColumns(func(*mesh.Stream) ([]expr.Column, bool) { return nil, false }); err != nil {
 		t.Errorf("unknown streams are passed over: %v", err)
 	}
@@ -191,7 +192,7 @@ func TestFileNamedTwiceIsReadOnce(t *testing.T) {
 func TestFaultsInAFileFromWindows(t *testing.T) {
 	text := "\ufeffapiVersion: tributary/v1\r\nmesh: acme\r\nkafak: {}\r\nviews: { store: sqllite }\r\n"
 	_, err := mesh.Parse([]mesh.File{{Name: "m.yaml", Text: []byte(text)}}, environment)
-	golden(t, "testdata/windows.golden", err.Error()+"\n")
+	golden.Compare(t, "testdata/windows.golden", err.Error()+"\n")
 }
 
 // A manifest of a size that no team writes is read in time, and faults of it stay short.

@@ -13,6 +13,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"gopkg.in/yaml.v3"
 
+	"tributary/internal/golden"
 	"tributary/mesh"
 )
 
@@ -116,5 +117,5 @@ func TestSchemaDescribesEveryKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	walk("", root)
-	golden(t, "testdata/schema.golden.json", string(mesh.JSONSchema()))
+	golden.Compare(t, "testdata/schema.golden.json", string(mesh.JSONSchema()))
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"tributary/internal/golden"
 	"tributary/mesh"
 )
 
@@ -114,7 +115,7 @@ func TestSignatureIsStable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "testdata/signature.golden", string(text)+"\n"+s.Hash()+"\n")
+	golden.Compare(t, "testdata/signature.golden", string(text)+"\n"+s.Hash()+"\n")
 	var back mesh.Signature
 	if err := json.Unmarshal(text, &back); err != nil || mesh.DiffSignatures(s, back) != nil || back.Hash() != s.Hash() {
 		t.Errorf("the signature does not read back: %v %q", err, mesh.DiffSignatures(s, back))

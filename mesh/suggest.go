@@ -5,29 +5,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/agnivade/levenshtein"
+	"tributary/mesh/expr"
 )
-
-// nearest gives the candidate that name most likely was meant to be, or "".
-func nearest(name string, candidates []string) string {
-	if len(name) > 2*maxName {
-		return ""
-	}
-	best, limit := "", max(1, min(len(name)/2, 4))+1
-	for _, c := range candidates {
-		if strings.EqualFold(c, name) {
-			return c
-		}
-		if d := levenshtein.ComputeDistance(strings.ToLower(name), strings.ToLower(c)); d < limit {
-			best, limit = c, d
-		}
-	}
-	return best
-}
 
 // oneOf suggests the nearest candidate, or names them all.
 func oneOf(name string, candidates []string) string {
-	if best := nearest(name, candidates); best != "" {
+	if best := expr.Nearest(name, candidates); best != "" {
 		return fmt.Sprintf("did you mean %q?", best)
 	}
 	if len(candidates) == 0 {

@@ -28,7 +28,7 @@ func dataSpecs(m *mesh.Mesh, names topics.Names, partitions int32, generation fu
 		topics.Deleted(names.Changes(), partitions, 90*24*time.Hour),
 		topics.Deleted(names.Telemetry(), 1, week),
 	}
-	for _, stage := range []string{"ingest", "normalize", "resolve", dlqSink} {
+	for _, stage := range dlqStages() {
 		out = append(out, topics.Deleted(names.DLQ(stage), 1, 52*week))
 	}
 	for _, sys := range m.Systems {

@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -18,12 +16,11 @@ import (
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
+	"tributary/internal/golden"
 	"tributary/serve/freshness"
 	"tributary/serve/servetest"
 	"tributary/sinks/views"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -62,24 +59,6 @@ func send(h http.Handler, method, target string, header ...string) *httptest.Res
 	return w
 }
 
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *rewrite {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs; if that is meant, run go test ./serve -rewrite and look at the difference in git\ngot:\n%s", path, got)
-	}
-}
-
 // TestREST sends the requests of testdata/rest.http and compares answers with headers.
 func TestREST(t *testing.T) {
 	g, _ := seeded(t)
@@ -100,7 +79,7 @@ func TestREST(t *testing.T) {
 		}
 		fmt.Fprintf(&out, "\n%s\n", pretty(w))
 	}
-	golden(t, "rest.golden", out.String())
+	golden.Compare(t, "testdata/rest.golden", out.String())
 }
 
 func pretty(w *httptest.ResponseRecorder) string {

@@ -116,8 +116,14 @@ func Ref(column string) string {
 
 var plainName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// nearest gives the candidate that was most likely meant, or "".
-func nearest(name string, candidates []string) string {
+// longest bounds the names that Nearest takes apart, as its work grows with their squares.
+const longest = 120
+
+// Nearest gives the candidate that name was most likely meant to be, or "".
+func Nearest(name string, candidates []string) string {
+	if len(name) > longest {
+		return ""
+	}
 	best, limit := "", max(1, min(len(name)/2, 4))+1
 	for _, c := range candidates {
 		if strings.EqualFold(c, name) {
@@ -138,7 +144,7 @@ func (s scope) suggestName(name string) string {
 	} else if _, ok := s.index[name]; ok {
 		return "write " + Ref(name)
 	}
-	if best := nearest(name, append(functionNames(), variable)); best != "" {
+	if best := Nearest(name, append(functionNames(), variable)); best != "" {
 		return fmt.Sprintf("did you mean %s?", best)
 	}
 	return "the expression may speak of " + variable

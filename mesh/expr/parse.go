@@ -186,7 +186,7 @@ func (s scope) suggest(name string) string {
 	for i, c := range s.columns {
 		names[i] = c.Name
 	}
-	if best := nearest(name, names); best != "" {
+	if best := Nearest(name, names); best != "" {
 		return fmt.Sprintf("did you mean %s?", Ref(best))
 	}
 	const most = 20

@@ -3,37 +3,16 @@ package demo
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
 
+	"tributary/internal/golden"
 	"tributary/node"
 	"tributary/serve/rest"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name+".golden")
-	if *rewrite {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s is\n%s\nwant\n%s\n(if this is right: go test ./node/demo -rewrite)", name, got, want)
-	}
-}
 
 func known(n int64) *int64 { return &n }
 
@@ -81,7 +60,7 @@ func TestBoardFitsItsTerminal(t *testing.T) {
 			}
 		}
 	}
-	golden(t, "board", got.String())
+	golden.Compare(t, "testdata/board.golden", got.String())
 }
 
 func TestColoursAreForTerminalsAlone(t *testing.T) {
@@ -127,7 +106,7 @@ func TestLinesTellWhatIsNew(t *testing.T) {
 		l.tell(e)
 	}
 	l.close()
-	golden(t, "lines", out.String())
+	golden.Compare(t, "testdata/lines.golden", out.String())
 }
 
 func TestMachinesReadALineAnEvent(t *testing.T) {
@@ -143,7 +122,7 @@ func TestMachinesReadALineAnEvent(t *testing.T) {
 			t.Errorf("line %d is %q: %v", i+1, line, err)
 		}
 	}
-	golden(t, "machine", out.String())
+	golden.Compare(t, "testdata/machine.golden", out.String())
 }
 
 func TestRatesAreMeansOfTheLastSeconds(t *testing.T) {

@@ -3,7 +3,6 @@ package graphql
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -15,13 +14,12 @@ import (
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
+	"tributary/internal/golden"
 	"tributary/serve/catalog"
 	"tributary/serve/rowmeta"
 	"tributary/serve/servetest"
 	"tributary/serve/statements"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -66,37 +64,6 @@ func post(s http.Handler, query, variables string, header ...string) *httptest.R
 	return w
 }
 
-// golden compares text with a file of testdata.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *rewrite {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs; if that is meant, run go test ./serve/graphql -rewrite\ngot:\n%s", path, diff(got, string(want)))
-	}
-}
-
-// diff shows the first lines that differ.
-func diff(got, want string) string {
-	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
-	for i := range g {
-		if i >= len(w) || g[i] != w[i] {
-			end := min(i+12, len(g))
-			return fmt.Sprintf("line %d: %s\nwant: %s", i+1, strings.Join(g[i:end], "\n"), strings.Join(w[min(i, len(w)):min(i+12, len(w))], "\n"))
-		}
-	}
-	return "shorter than wanted"
-}
-
 // TestAnswers runs the documents of testdata/*.graphql. A file holds cases: a line
 // "### name", an optional line "# variables: JSON", the document.
 func TestAnswers(t *testing.T) {
@@ -123,7 +90,7 @@ func TestAnswers(t *testing.T) {
 				w := post(s, document, variables, "Accept-Language", "de-AT, en;q=0.5")
 				fmt.Fprintf(&out, "### %s: %d\n%s\n", name, w.Code, indent(t, name, w.Body.Bytes()))
 			}
-			golden(t, strings.TrimSuffix(filepath.Base(file), ".graphql")+".golden", out.String())
+			golden.Compare(t, strings.TrimSuffix(file, ".graphql")+".golden", out.String())
 		})
 	}
 }
@@ -142,5 +109,5 @@ func TestSDL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "schema.golden", text)
+	golden.Compare(t, "testdata/schema.golden", text)
 }

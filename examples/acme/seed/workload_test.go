@@ -19,10 +19,11 @@ func plan(t *testing.T, seed uint64, n int) []change {
 }
 
 func TestTheSameSeedPlansTheSame(t *testing.T) {
-	if fmt.Sprint(plan(t, 7, 500)) != fmt.Sprint(plan(t, 7, 500)) {
+	once, again := fmt.Sprint(plan(t, 7, 500)), fmt.Sprint(plan(t, 7, 500))
+	if once != again {
 		t.Error("two plans of one seed differ")
 	}
-	if fmt.Sprint(plan(t, 7, 500)) == fmt.Sprint(plan(t, 8, 500)) {
+	if once == fmt.Sprint(plan(t, 8, 500)) {
 		t.Error("the plans of two seeds are equal")
 	}
 }
