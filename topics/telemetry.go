@@ -16,7 +16,6 @@ const (
 	StageNormalize Stage = "normalize"
 	StageResolve   Stage = "resolve"
 	StageSink      Stage = "sink"
-	StageGateway   Stage = "gateway"
 )
 
 // A SeriesKey names what a sample is about. Its values come from the manifest, never from

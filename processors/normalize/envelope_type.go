@@ -79,7 +79,7 @@ func compileType(s avro.Schema, depth int) (*wireType, error) {
 		t.kind = wireUnion
 		err = t.compileBranches(s.Types(), depth)
 	default:
-		err = fmt.Errorf("Avro type %s is not known", s.Type())
+		err = fmt.Errorf("type %s of Avro is not known", s.Type())
 	}
 	return t, err
 }

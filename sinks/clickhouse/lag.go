@@ -57,7 +57,7 @@ FROM (
     GROUP BY stage, system, stream, entity, partition
 )
 GROUP BY stage, system, stream, entity
-ORDER BY indexOf(['ingest', 'normalize', 'resolve', 'sink', 'gateway'], stage), stream, entity, system`
+ORDER BY indexOf(['ingest', 'normalize', 'resolve', 'sink'], stage), stream, entity, system`
 
 const lagPeriod = `
 SELECT stage, system, stream, entity,
