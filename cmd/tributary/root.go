@@ -59,7 +59,7 @@ entity, and serves the result over GraphQL and REST with a provable answer to ho
 	f.StringVar(&c.data, "data", ".tributary", "data folder")
 	f.StringVarP(&c.output, "output", "o", "text", "output: text or json")
 	f.BoolVarP(&c.verbose, "verbose", "v", false, "log details")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%w", err) })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage("%w; see %s --help", err, cmd.CommandPath()) })
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
 		if c.output != "text" && c.output != "json" {
 			return usage("unknown output %q: use text or json", c.output)

@@ -125,7 +125,7 @@ type trial struct {
 // A member is one process of a mesh.
 type member struct {
 	*crash.Node
-	name, data, gateway, admin string
+	name, data, gateway, admin, kafka, clickhouse string
 }
 
 // newTrial seeds databases of its own and builds the binary.
@@ -191,7 +191,7 @@ func (tr *trial) member(name string, args ...string) *member {
 	tr.t.Helper()
 	m := &member{name: name, data: filepath.Join(tr.dir, name)}
 	args = append(args, "-f", "mesh.yaml", "--data", m.data)
-	for _, flag := range []string{"gateway", "registry", "admin", "kafka"} {
+	for _, flag := range []string{"gateway", "registry", "admin", "kafka", "clickhouse"} {
 		addr, err := ports.Free()
 		if err != nil {
 			tr.t.Fatal(err)
@@ -201,6 +201,10 @@ func (tr *trial) member(name string, args ...string) *member {
 			m.gateway = "http://" + addr
 		case "admin":
 			m.admin = "http://" + addr
+		case "kafka":
+			m.kafka = addr
+		case "clickhouse":
+			m.clickhouse = "http://" + addr
 		}
 		args = append(args, "--"+flag+"-addr", addr)
 	}

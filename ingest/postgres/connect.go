@@ -96,8 +96,8 @@ func (s *source) unreachable(err error) error {
 	problem, mend := "", ""
 	var unknown *net.DNSError
 	switch code := sqlState(err); {
-	case errors.As(err, &unknown) && unknown.IsNotFound:
-		problem, mend = "the host "+s.config.Host+" is not known", "correct the host in "+ref
+	case errors.As(err, &unknown):
+		problem, mend = "the host "+s.config.Host+" cannot be found", "correct the host in "+ref
 	case errors.Is(err, syscall.ECONNREFUSED):
 		problem, mend = "nothing listens at "+at, "start the server, or correct host and port in "+ref
 	case code == "28P01":

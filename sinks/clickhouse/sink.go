@@ -134,7 +134,7 @@ func (s *Sink) Run(ctx context.Context) error {
 		// I8: nothing more is fetched while what is here cannot be written.
 		cl.PauseFetchTopics(names...)
 		wait := s.pause.NextBackOff()
-		s.cfg.Log.WithLevel(said.Level(err, time.Now())).Err(err).Dur("retry_in", wait).Msg("analytics sink pauses; records wait in Kafka")
+		s.cfg.Log.WithLevel(said.Level(err, time.Now())).Err(err).Dur("retry_in", wait).Msg("analytics sink pauses; records wait in Kafka and the mesh goes on; if it stays, look at ClickHouse and at analytics.clickhouse in the manifest")
 		sleep(ctx, wait)
 	}
 	return nil
