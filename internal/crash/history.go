@@ -93,7 +93,9 @@ func (h *History) Shown(key string) (int64, Version) {
 
 // Check gives what is wrong with an answer, or "". An answer is wrong if it lacks a value that
 // was acknowledged before its VerifiedThrough (I4), shows one that was never written, or shows
-// less, in value or version, than an answer that had come before it was asked (I9).
+// less, in value or version, than an answer that had come before it was asked (I9). An answer that
+// claims nothing may show an older value: a first snapshot that was taken up again is followed by
+// the changes since its first try.
 func (h *History) Check(a Answer) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -111,7 +113,7 @@ func (h *History) Check(a Answer) string {
 		return fmt.Sprintf("%s: %s, though %d was acknowledged at %s, %s before the verifiedThrough %s that the answer claims (asked at %s)",
 			a.Key, a.text(), owed.value, stamp(owed.at), a.VerifiedThrough.Sub(owed.at), stamp(a.VerifiedThrough), stamp(a.Sent))
 	}
-	if a.Seen > 0 && (!a.Found || a.Value < a.Seen) {
+	if a.Seen > 0 && !a.VerifiedThrough.IsZero() && (!a.Found || a.Value < a.Seen) {
 		return fmt.Sprintf("%s: %s, though %d had been shown before it was asked at %s", a.Key, a.text(), a.Seen, stamp(a.Sent))
 	}
 	if a.Version != (Version{}) && slices.Compare(a.Version[:], a.SeenVersion[:]) < 0 {

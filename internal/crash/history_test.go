@@ -32,10 +32,11 @@ func TestCheck(t *testing.T) {
 		{"was never written", crash.Answer{Key: "k", Found: true, Value: 5}, "never written; the highest is 4"},
 		{"of a key never written", crash.Answer{Key: "other", Found: true, Value: 5}, "never written"},
 		{"of a row from before", crash.Answer{Key: "other", Found: true, VerifiedThrough: at(50)}, ""},
-		{"goes back", crash.Answer{Key: "k", Found: true, Value: 2, Seen: 3}, "though 3 had been shown"},
+		{"goes back", crash.Answer{Key: "k", Found: true, Value: 2, Seen: 3, VerifiedThrough: at(20)}, "though 3 had been shown"},
+		{"goes back and claims nothing", crash.Answer{Key: "k", Found: true, Value: 2, Seen: 3}, ""},
 		{"shows a lower version", crash.Answer{Key: "k", Found: true, Value: 4, Version: crash.Version{1, 0, 9, 9}, SeenVersion: crash.Version{1, 0, 10, 0}}, "though [1 0 10 0] had been shown"},
 		{"shows a version", crash.Answer{Key: "k", Found: true, Value: 4, Version: crash.Version{1, 0, 10, 1}, SeenVersion: crash.Version{1, 0, 10, 0}}, ""},
-		{"goes away", crash.Answer{Key: "k", Seen: 3}, "though 3 had been shown"},
+		{"goes away", crash.Answer{Key: "k", Seen: 3, VerifiedThrough: at(10)}, "though 3 had been shown"},
 	} {
 		got := h.Check(c.answer)
 		if c.want == "" && got != "" || !strings.Contains(got, c.want) {
