@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -57,6 +58,25 @@ func send(h http.Handler, method, target string, header ...string) *httptest.Res
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, req)
 	return w
+}
+
+// GraphQL and REST share prepared statements, and each has a mark of its own that it replaces in
+// the rows: a statement of the one must not answer the other.
+func TestQueriesOfOneFormKeepTheirMarks(t *testing.T) {
+	graphql := "/graphql?query=" + url.QueryEscape(`{ product(sku: "SKU-1") { _meta { state } sku } }`)
+	const rest = "/v1/products/SKU-1?fields=sku"
+	for _, order := range [][]string{{graphql, rest}, {rest, graphql}} {
+		g, _ := seeded(t)
+		for _, target := range order {
+			want := `{"sku":"SKU-1"}`
+			if target == graphql {
+				want = `{"data":{"product":{"_meta":{"state":"LIVE"},"sku":"SKU-1"}}}`
+			}
+			if w := get(g, target); w.Code != http.StatusOK || strings.TrimSpace(w.Body.String()) != want {
+				t.Errorf("%s: %d %s, want %s", target, w.Code, w.Body, want)
+			}
+		}
+	}
 }
 
 // TestREST sends the requests of testdata/rest.http and compares answers with headers.

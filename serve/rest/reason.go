@@ -146,7 +146,7 @@ func reason(f *mesh.Field, winner, loser *schemas.SourceRef) string {
 	case winner == nil:
 		return "no row won"
 	case f.Rule.Name == mesh.Priority && rank(winner) != rank(loser):
-		return fmt.Sprintf("%s comes before %s", f.Rule.From[rank(winner)], nameOf(f, rank(loser), loser))
+		return fmt.Sprintf("%s comes before %s", nameOf(f, rank(winner), winner), nameOf(f, rank(loser), loser))
 	case f.Rule.Name == mesh.MostRecent && winner.SourceTime > loser.SourceTime:
 		return "it is older by " + rounded(micros(winner.SourceTime).Sub(micros(loser.SourceTime))).String()
 	}
@@ -161,6 +161,8 @@ func rounded(d time.Duration) time.Duration {
 	return d
 }
 
+// nameOf is the name by which the rule ranks a source. One that it does not name is there while a
+// changed rule is being built and the views of the one before still answer.
 func nameOf(f *mesh.Field, rank int, s *schemas.SourceRef) string {
 	if rank < 0 || rank >= len(f.Rule.From) {
 		return s.Stream

@@ -30,6 +30,7 @@ func appendQuery(dst []byte, q *views.Query) []byte {
 		case it.MetaMark != "":
 			dst = appendArg(dst, '_', views.Arg(it.Meta))
 			dst = strconv.AppendBool(dst, it.MetaBlob)
+			dst = strconv.AppendQuote(dst, it.MetaMark)
 		default:
 			dst = strconv.AppendQuote(dst, it.Literal)
 		}
