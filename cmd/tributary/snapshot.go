@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -70,6 +71,9 @@ func (c *cli) askSnapshot(cmd *cobra.Command, kind topics.RequestKind, stream st
 	}
 	defer op.Close()
 	r, err := op.Ask(cmd.Context(), kind, stream, nil, c.showProgress)
+	if errors.Is(err, topics.ErrNotTaken) {
+		return fmt.Errorf("%w; where its system is down, tributary status %s says why", err, stream)
+	}
 	if err != nil {
 		return err
 	}
