@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -132,11 +133,11 @@ func (r *Reader) read(key string, status int, header http.Header, body []byte, s
 	}
 	if text := header.Get("Tributary-Staleness"); text != "" {
 		staleness, err := strconv.ParseInt(text, 10, 64)
-		if err != nil || staleness < 0 {
+		if err != nil || staleness < 0 || staleness > math.MaxInt64/int64(time.Millisecond) {
 			return a, fmt.Errorf("the Tributary-Staleness header is %q", text)
 		}
 		// The gateway's clock stood at sent or later, and it may have rounded the staleness down.
-		a.VerifiedThrough = sent.Add(-time.Duration(staleness+1) * time.Millisecond)
+		a.VerifiedThrough = sent.Add(-time.Duration(staleness) * time.Millisecond).Add(-time.Millisecond)
 	}
 	switch status {
 	case http.StatusNotFound:

@@ -104,6 +104,8 @@ func TestReaderReadsAnswers(t *testing.T) {
 	for _, c := range []struct{ name, staleness, state, body, want string }{
 		{"no state", "1", "", `{"value": 0, "_meta": {"verifiedThrough": null}}`, "no Tributary-State"},
 		{"negative staleness", "-1", "LIVE", `{}`, "Tributary-Staleness header is"},
+		{"staleness beyond all time", "9223372036855", "LIVE", `{}`, "Tributary-Staleness header is"},
+		{"verified 292 years ago", "9223372036854", "LIVE", `{"value": 0, "_meta": {"verifiedThrough": "1734-01-01T00:00:00Z"}}`, ""},
 		{"header without meta", "1", "LIVE", `{"value": 0, "_meta": {"verifiedThrough": null}}`, "_meta.verifiedThrough is null"},
 		{"no field", "", "UNKNOWN", `{"_meta": {"verifiedThrough": null}}`, "field value"},
 		{"unknown freshness", "", "UNKNOWN", `{"value": 0, "_meta": {"verifiedThrough": null}}`, ""},
@@ -116,7 +118,10 @@ func TestReaderReadsAnswers(t *testing.T) {
 			}
 			fmt.Fprint(w, c.body)
 		}))
-		reader := &crash.Reader{History: crash.NewHistory(), Client: server.Client(), Gateway: server.URL, Plural: "things", Field: "value", Keys: []string{"a"}}
+		history := crash.NewHistory()
+		history.Try("a", 1)
+		history.Acked("a", 1, time.Now())
+		reader := &crash.Reader{History: history, Client: server.Client(), Gateway: server.URL, Plural: "things", Field: "value", Keys: []string{"a"}}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		var group sync.WaitGroup
 		group.Go(func() { _ = reader.Run(ctx) })
