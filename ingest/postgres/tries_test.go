@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	pgserver "tributary/deploy/postgres"
 	"tributary/deploy/postgres/pgtest"
 	"tributary/ingest"
 )
@@ -86,10 +87,12 @@ func (f *fixture) another() *pgx.Conn {
 }
 
 // TestBrokenReaders terminates the sessions that read a snapshot of more than 200 ranges, again and
-// again, under changes: their ranges are read again, and no others.
+// again, under changes: their ranges are read again, and no others. Tables have ranges from version
+// 14 on.
 func TestBrokenReaders(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, wide, "t=t", "empty=empty")
+	srv := pgtest.Start(t, func(c *pgserver.Config) { c.Version = pgserver.DefaultVersion })
+	f := fixtureOn(t, pgtest.Database(t, srv), wide, "t=t", "empty=empty")
 	f.source.tuning.RangePages = 1
 	var stopped atomic.Bool
 	var wg sync.WaitGroup
