@@ -94,7 +94,7 @@ func (n *node) closeBroker() {
 	}()
 	select {
 	case <-closed:
-	case err := <-n.kafka.Failed():
+	case err := <-n.halt.faults: // the end would last for ever
 		n.halt.call(err)
 	}
 }

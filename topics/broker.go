@@ -40,11 +40,29 @@ func StartBroker(dir, addr string, log zerolog.Logger) (*Broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("embedded broker: %w: choose another address with --kafka-addr", err)
 	}
-	failed := make(chan error, 1)
-	cluster, err := kfake.NewCluster(
+	b := &Broker{addr: ln.Addr().String(), dir: dir, found: found, ln: ln, failed: make(chan error, 1)}
+	made := make(chan error, 1)
+	go func() {
+		var err error
+		b.cluster, err = kfake.NewCluster(b.options(log)...)
+		made <- err
+	}()
+	select {
+	case err = <-made:
+	case err = <-b.failed: // it stays in its first write for ever: the process is to end
+	}
+	if err != nil {
+		ln.Close()
+		return nil, fmt.Errorf("embedded broker over %s: %w", dir, err)
+	}
+	return b, nil
+}
+
+func (b *Broker) options(log zerolog.Logger) []kfake.Opt {
+	return []kfake.Opt{
 		kfake.NumBrokers(1),
-		kfake.ListenFn(func(string, string) (net.Listener, error) { return ln, nil }),
-		kfake.DataDir(filepath.Clean(dir)),
+		kfake.ListenFn(func(string, string) (net.Listener, error) { return b.ln, nil }),
+		kfake.DataDir(filepath.Clean(b.dir)),
 		kfake.DefaultNumPartitions(4),
 		kfake.BrokerConfigs(map[string]string{
 			// kfake compacts in its request loop and ignores open transactions: its ticker must
@@ -57,12 +75,8 @@ func StartBroker(dir, addr string, log zerolog.Logger) (*Broker, error) {
 			"group.consumer.heartbeat.interval.ms": "1000",
 		}),
 		kfake.GroupMinSessionTimeout(0),
-		kfake.WithLogger(brokerLog{log, failed}))
-	if err != nil {
-		ln.Close()
-		return nil, fmt.Errorf("embedded broker over %s: %w", dir, err)
+		kfake.WithLogger(brokerLog{log, b.failed}),
 	}
-	return &Broker{cluster: cluster, addr: ln.Addr().String(), dir: dir, found: found, ln: ln, failed: failed}, nil
 }
 
 // prepareFolder repairs and compacts a data folder, and gives the tails of its partitions.

@@ -15,7 +15,10 @@ import (
 	"tributary/mesh"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// A write that was refused stays in the log for ever, by intent: see TestRefusedWrites.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("tributary/topics.brokerLog.Logf"))
+}
 
 // brokerAt runs the embedded broker over dir while fn runs, with one topic "t" of 4 partitions.
 func brokerAt(t *testing.T, dir string, fn func(c *Cluster)) {
