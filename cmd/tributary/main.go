@@ -27,10 +27,9 @@ func main() {
 
 // Exit codes.
 const (
-	exitFine        = 0
-	exitFailed      = 1
-	exitUsage       = 2
-	exitDifferences = 3
+	exitFine   = 0
+	exitFailed = 1
+	exitUsage  = 2
 )
 
 // An exitError carries the exit code that an error is to end the program with.

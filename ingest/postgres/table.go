@@ -22,7 +22,6 @@ type table struct {
 	mayOwn      bool // our role has the owner's rights
 	rowSecurity bool // would hide rows from us
 	rows        int64
-	pages       int64
 	unpublished []string // generated columns that decoding leaves out
 }
 
