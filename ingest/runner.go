@@ -107,7 +107,7 @@ func producer(ctx context.Context, cfg Config) (*kgo.Client, error) {
 		kgo.TransactionalID(string(cfg.Names)+".ingest."+cfg.System.Name),
 		kgo.TransactionTimeout(10*time.Second),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
+		kgo.ProducerBatchCompression(kgo.SnappyCompression(), kgo.NoCompression()),
 		kgo.ProducerBatchMaxBytes(topics.MaxRecordBytes),
 		kgo.MaxBufferedRecords(1<<20), kgo.MaxBufferedBytes(4*batchBytes),
 		kgo.ProducerLinger(0))

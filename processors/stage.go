@@ -161,7 +161,7 @@ func (s *Stage) session(ctx context.Context) (err error) {
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(5*time.Second),
 		kgo.FetchMaxBytes(8<<20), kgo.FetchMaxPartitionBytes(4<<20),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0),
-		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
+		kgo.ProducerBatchCompression(kgo.SnappyCompression(), kgo.NoCompression()),
 		kgo.ProducerBatchMaxBytes(topics.MaxRecordBytes), kgo.MaxBufferedRecords(1<<20), kgo.MaxBufferedBytes(64<<20),
 		kgo.AdjustFetchOffsetsFn(ss.adjust), kgo.OnPartitionsRevoked(ss.gone), kgo.OnPartitionsLost(ss.gone))...)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/rs/zerolog"
 )
 
@@ -25,7 +26,7 @@ type Store struct {
 // Pebble takes the memory of memtables out of the cache: what is left is for blocks.
 const (
 	memTable = 24 << 20
-	cache    = 128 << 20
+	cache    = 96 << 20
 )
 
 // Open opens the store in dir. A store that is damaged is an error that says to delete it.
@@ -47,6 +48,9 @@ func Open(dir string, log zerolog.Logger) (*Store, error) {
 	for i := range opts.Levels {
 		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
+	// What is flushed is compacted soon: its compression would be in vain.
+	opts.Levels[0].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
+	opts.Levels[1].Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression } // and below
 	db, err := pebble.Open(dir, opts)
 	if err != nil {
 		return nil, fmt.Errorf("local state in %s: %w: it is only a cache; stop Tributary, delete the folder and start again", dir, err)
