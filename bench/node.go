@@ -112,13 +112,18 @@ func answer(request *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// handled is the number of records that a stage has handled, over all its streams and partitions.
-func (p *process) handled(ctx context.Context, stage string) (int64, error) {
+// handled is the number of records that a stage has handled, over all its streams and partitions,
+// and the number of those that it is known to be behind.
+func (p *process) handled(ctx context.Context, stage string) (records, lag int64, err error) {
 	text, err := get(ctx, p.admin+"/metrics")
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	return sumSamples(string(text), "tributary_records_total", `stage="`+stage+`"`)
+	label := `stage="` + stage + `"`
+	if records, err = sumSamples(string(text), "tributary_records_total", label); err == nil {
+		lag, err = sumSamples(string(text), "tributary_lag_records", label)
+	}
+	return records, lag, err
 }
 
 // sumSamples adds the samples of a metric in Prometheus' text format that have a label.
@@ -156,7 +161,7 @@ func poll(ctx context.Context, every time.Duration, done func() (bool, error)) e
 	}
 }
 
-// awaitHandled waits until a stage has handled so many records.
+// awaitHandled waits until a stage has handled so many records and shows them all.
 func (p *process) awaitHandled(ctx context.Context, stage string, records int64) error {
 	ctx, cancel := context.WithTimeout(ctx, readyLimit)
 	defer cancel()
@@ -168,12 +173,12 @@ func (p *process) awaitHandled(ctx context.Context, stage string, records int64)
 			return false, fmt.Errorf("tributary ended: %w", err)
 		default:
 		}
-		n, err := p.handled(ctx, stage)
+		n, lag, err := p.handled(ctx, stage)
 		if err != nil {
 			return false, nil // the admin port is not open yet
 		}
-		last = n
-		return n >= records, nil
+		last = n - lag
+		return n >= records && lag == 0, nil
 	})
 	if err != nil {
 		return fmt.Errorf("%s has handled %d of %d records: %w", stage, last, records, err)

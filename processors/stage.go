@@ -74,8 +74,8 @@ type Stage struct {
 
 // A Meter counts what a stage does.
 type Meter interface {
-	// Processed says that records and bytes of an input partition went through a transaction
-	// that ends lag records before the partition's end.
+	// Processed says that records and bytes of an input partition were taken by a transaction, and
+	// that its results show all but the last lag records of the partition.
 	Processed(partition int32, records, bytes, lag int64)
 	// Reached says how far a stream's frontier has come in a partition, µs.
 	Reached(partition int32, stream string, sourceTimeMicros int64)
@@ -143,7 +143,10 @@ type assignment struct {
 	worker    Worker
 	frontier  *topics.Frontier
 	ends      *topics.Ends
-	through   int64
+	through   int64 // everything before it shows in the outputs; 0: not known
+	begin     int64 // where reading began
+	end       int64 // of the partition, when it was read last
+	lag       int64 // that the meter was told last
 }
 
 func (s *Stage) session(ctx context.Context) (err error) {
@@ -221,7 +224,7 @@ func (s *session) open(ctx context.Context, p int32, committed int64) (a *assign
 	if at < 0 {
 		at = committed
 	}
-	if applied {
+	if a.begin = at; applied {
 		a.through = at
 	}
 	// What a predecessor of this partition carried out is known before anything is carried out.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -97,38 +98,49 @@ func (r *rig) start(name string, change func(*copier)) (stop func(), meter *fail
 	return r.background(s.Run), meter
 }
 
-// failures counts the sessions that failed.
+// failures counts the sessions that failed, and keeps how far partitions were behind at last.
 type failures struct {
-	mu sync.Mutex // protects n
-	n  int
+	mu  sync.Mutex // protects what is below
+	n   int
+	lag [partitions]int64
 }
 
-func (*failures) Processed(int32, int64, int64, int64) {}
+func (f *failures) Processed(p int32, _, _, lag int64) { f.mu.Lock(); f.lag[p] = lag; f.mu.Unlock() }
 func (*failures) Reached(int32, string, int64)         {}
 func (f *failures) Failed()                            { f.mu.Lock(); f.n++; f.mu.Unlock() }
 func (f *failures) count() int                         { f.mu.Lock(); defer f.mu.Unlock(); return f.n }
+func (f *failures) lags() [partitions]int64            { f.mu.Lock(); defer f.mu.Unlock(); return f.lag }
 
-// A copier copies records. With reached set it also says in the output what it has reached.
+// A copier copies records. With reached set it also says in the output what it has reached; while
+// holds says so it takes records and keeps them.
 type copier struct {
 	partition int32
 	value     func(*kgo.Record) []byte
 	reached   func(ctx context.Context, partition int32) []byte
+	holds     func() bool
+	kept      []*kgo.Record
+	next      int64 // behind what was taken
 }
 
 func (c *copier) Begin() (int64, bool)         { return -1, true }
-func (c *copier) Pending() bool                { return false }
+func (c *copier) Pending() bool                { return len(c.kept) > 0 }
 func (c *copier) Committed(*topics.Ends) error { return nil }
 func (c *copier) Close() error                 { return nil }
 
 func (c *copier) Apply(_ context.Context, b Batch, out *Output) (int64, error) {
-	for _, r := range b.Records {
+	c.next, c.kept = max(c.next, b.Next), append(c.kept, b.Records...)
+	if c.holds != nil && c.holds() {
+		return -1, nil
+	}
+	for _, r := range c.kept {
 		value := r.Value
 		if c.value != nil {
 			value = c.value(r)
 		}
 		out.Add("out", c.partition, r.Key, value)
 	}
-	return b.Next, nil
+	c.kept = nil
+	return c.next, nil
 }
 
 func (c *copier) Reached(ctx context.Context, _ map[string]topics.Watermark, out *Output) error {
@@ -244,6 +256,24 @@ func TestRebalancesLoseAndRepeatNothing(t *testing.T) {
 	}
 	if n := meter.count(); n > 0 {
 		t.Errorf("%d sessions of the first instance failed", n)
+	}
+}
+
+// TestWhatIsKeptIsLag: records that a worker took without showing their results are lag, until
+// they show, also when no other record follows.
+func TestWhatIsKeptIsLag(t *testing.T) {
+	r := newRig(t)
+	var released atomic.Bool
+	_, meter := r.start("a", func(c *copier) { c.holds = func() bool { return !released.Load() } })
+	r.write(0, 40)
+	r.await("ten records of each partition are behind", func() bool { return meter.lags() == [partitions]int64{10, 10, 10, 10} })
+	if n := r.total(); n > 0 {
+		t.Errorf("%d records were copied", n)
+	}
+	released.Store(true)
+	r.await("no lag", func() bool { return meter.lags() == [partitions]int64{} })
+	if n := r.total(); n != 40 {
+		t.Errorf("%d records were copied, want 40", n)
 	}
 }
 

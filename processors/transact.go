@@ -53,6 +53,7 @@ func (s *session) transact(ctx context.Context, fetches kgo.Fetches) error {
 		return err
 	}
 	if len(counts) == 0 && len(moved) == 0 && len(out.records) == 0 {
+		s.tell(counts)
 		return nil
 	}
 	// A shutdown waits for a transaction that has begun.
@@ -129,7 +130,7 @@ func outliving(ctx context.Context, grace time.Duration) (context.Context, func(
 const grace = 5 * time.Second
 
 // A count is what a transaction took from one partition.
-type count struct{ records, bytes, lag int64 }
+type count struct{ records, bytes int64 }
 
 func (s *session) apply(ctx context.Context, fetches kgo.Fetches, out *Output) (map[*assignment]count, error) {
 	counts := map[*assignment]count{}
@@ -144,7 +145,7 @@ func (s *session) apply(ctx context.Context, fetches kgo.Fetches, out *Output) (
 			fault = fmt.Errorf("%s %s partition %d: records came before its worker was open", s.Name, s.Subject, p.Partition)
 			return
 		}
-		done[a] = true
+		done[a], a.end = true, p.LastStableOffset
 		b := Batch{Records: p.Records[:0], Next: p.Records[len(p.Records)-1].Offset + 1, End: p.LastStableOffset}
 		bytes := int64(0)
 		for _, r := range p.Records {
@@ -154,7 +155,7 @@ func (s *session) apply(ctx context.Context, fetches kgo.Fetches, out *Output) (
 			}
 		}
 		if fault = s.applyTo(ctx, a, b, out); len(b.Records) > 0 {
-			counts[a] = count{int64(len(b.Records)), bytes, max(0, b.End-b.Next)}
+			counts[a] = count{int64(len(b.Records)), bytes}
 		}
 	})
 	for _, a := range s.assigned {
@@ -233,11 +234,9 @@ func (s *session) committed(counts map[*assignment]count, moved map[*assignment]
 			return fmt.Errorf("%s %s partition %d: %w", s.Name, s.Subject, a.partition, err)
 		}
 	}
+	s.tell(counts)
 	if s.Meter == nil {
 		return nil
-	}
-	for a, c := range counts {
-		s.Meter.Processed(a.partition, c.records, c.bytes, c.lag)
 	}
 	for a, streams := range moved {
 		for stream, w := range streams {
@@ -245,4 +244,19 @@ func (s *session) committed(counts map[*assignment]count, moved map[*assignment]
 		}
 	}
 	return nil
+}
+
+// tell tells the meter what was taken, and how much of the input does not show yet: what a worker
+// took without publishing it is lag as well.
+func (s *session) tell(counts map[*assignment]count) {
+	if s.Meter == nil {
+		return
+	}
+	for _, a := range s.assigned {
+		c, lag := counts[a], max(0, a.end-max(a.begin, a.through))
+		if c.records > 0 || lag != a.lag {
+			s.Meter.Processed(a.partition, c.records, c.bytes, lag)
+			a.lag = lag
+		}
+	}
 }
