@@ -3,6 +3,8 @@ package node
 import (
 	"context"
 	"fmt"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -102,5 +104,23 @@ func (n *node) announce(ctx context.Context) error {
 	}
 	_, err := fmt.Fprintf(n.Stdout, "ready gateway=%s registry=%s kafka=%s clickhouse=%s\n",
 		n.addrs.Gateway, n.addrs.Registry, n.addrs.Kafka, n.addrs.ClickHouse)
-	return err
+	if err != nil {
+		return err
+	}
+	return giveBack(ctx)
+}
+
+// settling is how long after a load its last buffers are let go.
+const settling = 5 * time.Second
+
+// giveBack returns to the system what only the load needed: the garbage collector would do so as
+// new garbage comes, which in an idle mesh takes very long.
+func giveBack(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+	case <-time.After(settling):
+		runtime.GC() // pools of buffers survive one collection
+		debug.FreeOSMemory()
+	}
+	return nil
 }

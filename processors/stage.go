@@ -162,7 +162,7 @@ func (s *Stage) session(ctx context.Context) (err error) {
 		kgo.SessionTimeout(10*time.Second), kgo.HeartbeatInterval(time.Second), kgo.RebalanceTimeout(time.Minute),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(5*time.Second),
-		kgo.FetchMaxBytes(8<<20), kgo.FetchMaxPartitionBytes(4<<20),
+		kgo.FetchMaxBytes(3<<20), kgo.FetchMaxPartitionBytes(1<<20),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0),
 		kgo.ProducerBatchCompression(kgo.SnappyCompression(), kgo.NoCompression()),
 		kgo.ProducerBatchMaxBytes(topics.MaxRecordBytes), kgo.MaxBufferedRecords(1<<20), kgo.MaxBufferedBytes(64<<20),

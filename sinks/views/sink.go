@@ -109,7 +109,7 @@ func (s *Sink) session(ctx context.Context) error {
 		return ctx.Err()
 	}
 	cl, err := s.Cluster.Client(kgo.ConsumePartitions(from), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.KeepControlRecords(), kgo.FetchMaxWait(5*time.Second), kgo.FetchMaxBytes(16<<20), kgo.FetchMaxPartitionBytes(4<<20))
+		kgo.KeepControlRecords(), kgo.FetchMaxWait(5*time.Second), kgo.FetchMaxBytes(4<<20), kgo.FetchMaxPartitionBytes(1<<20))
 	if err != nil {
 		return err
 	}
