@@ -52,6 +52,7 @@ func Run(ctx context.Context, o Options) error {
 	if err := o.Validate(); err != nil {
 		return err
 	}
+	o.Log = o.Log.With().Str("mesh", o.Mesh.Name).Logger()
 	unlock, err := lockDir(o.DataDir)
 	if err != nil {
 		return diskFault(o.DataDir, err)

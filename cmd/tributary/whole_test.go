@@ -318,6 +318,11 @@ func (m *meshUnderTest) testHeld(t *testing.T) {
 		return product(st).DeadLetters == 1 && strings.Contains(command(t, m.with("why", "product", "WHY-1", "brand")...).out, "held")
 	})
 	golden(t, "held.golden", masked(command(t, m.with("why", "product", "WHY-1", "brand")...).out))
+	var list struct{ Letters []struct{ ID string } }
+	commandJSON(t, &list, m.with("dlq", "list")...)
+	if len(list.Letters) != 1 || !m.node.said(t, `"correlation":"`+list.Letters[0].ID+`"`) {
+		t.Errorf("the log does not tell the dead letter of %+v", list)
+	}
 	execSQL(t, m.db.PIM, `update product set ean = '4000000000001', brand = 'Peak' where identifier = 'WHY-1'`)
 	m.until(t, "that it is mended", func(st *rest.Status) bool { return product(st).DeadLetters == 0 })
 }

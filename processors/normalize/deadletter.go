@@ -40,6 +40,12 @@ func (w *worker) deadLetter(r *kgo.Record, t *Target, reason error, unplaced boo
 		set(topics.HeaderBlock, t.Block.Name)
 	}
 	out.Add(letter.Topic, 0, letter.Key, letter.Value, letter.Headers...)
+	line := w.letters.Warn().Err(reason).Str("stage", stage).Str("system", w.cfg.Stream.System.Name).Str("stream", w.cfg.Stream.ID())
+	if t != nil {
+		line.Str("entity", t.Codec.Entity.Name)
+	}
+	line.Str("topic", r.Topic).Int32("partition", r.Partition).Int64("offset", r.Offset).Str("correlation", id).
+		Msg("dead letter: the row is kept with the reason; see tributary dlq show")
 	return id
 }
 

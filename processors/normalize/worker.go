@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/rs/zerolog"
@@ -65,11 +66,19 @@ type worker struct {
 	}
 	contribution schemas.Contribution
 	replay       replay
+	letters      zerolog.Logger // the dead-letter topic holds all; the log tells the first ones
 }
+
+// A stream whose rows all fail would fill the log.
+const (
+	loggedLetters = 10
+	lettersPeriod = time.Minute
+)
 
 // Open makes the worker of a raw partition; state.keys is read to its end before raw (I14).
 func Open(ctx context.Context, cfg Config, partition int32) (processors.Worker, error) {
-	w := &worker{cfg: cfg, fresh: map[string][]byte{}}
+	w := &worker{cfg: cfg, fresh: map[string][]byte{},
+		letters: cfg.Log.Sample(&zerolog.BurstSampler{Burst: loggedLetters, Period: lettersPeriod})}
 	w.plans.init(&w.cfg)
 	var err error
 	subject := fmt.Sprintf("normalize.%s.g%d", cfg.Stream.ID(), cfg.Generation)
