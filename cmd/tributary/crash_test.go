@@ -15,7 +15,7 @@ func TestKilledAtRandom(t *testing.T) {
 		if err := tr.node.KillAtRandom(ctx, tr.random, kills, 3*time.Second); err != nil {
 			return err
 		}
-		return tr.node.await(ctx, time.Minute)
+		return tr.goOn(ctx)
 	})
 	if err != nil {
 		t.Fatal(err)

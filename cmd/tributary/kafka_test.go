@@ -18,7 +18,7 @@ func TestKilledOnKafka(t *testing.T) {
 				return err
 			}
 		}
-		return tr.node.await(ctx, time.Minute)
+		return tr.goOn(ctx)
 	})
 	if err != nil {
 		t.Fatal(err)

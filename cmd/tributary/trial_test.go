@@ -313,9 +313,25 @@ func (tr *trial) mustSettle(within time.Duration) {
 	for _, v := range report.Violations[:min(5, len(report.Violations))] {
 		tr.t.Error(v)
 	}
-	if report.Verified < 100 {
+	if report.Verified < proof {
 		tr.t.Errorf("only %d answers claimed a verifiedThrough: the trial proves nothing", report.Verified)
 	}
+}
+
+// proof is how many answers must have claimed a verifiedThrough for a trial to prove something.
+const proof = 100
+
+// goOn waits under load until the process is ready and enough of its answers claimed something.
+func (tr *trial) goOn(ctx context.Context) error {
+	if err := tr.node.await(ctx, time.Minute); err != nil {
+		return err
+	}
+	for began := time.Now(); tr.reader.Report().Verified < proof && time.Since(began) < time.Minute; {
+		if err := sleep(ctx, 50*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // await waits until a process is ready.
