@@ -3,11 +3,13 @@ package topics
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/rs/zerolog"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tributary/mesh"
@@ -172,4 +174,36 @@ func TestRetention(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestBrokerNeverCompactsWhileServing: kfake's own compaction holds up every request while it runs,
+// so its ticker must not come as long as a process may live.
+func TestBrokerNeverCompactsWhileServing(t *testing.T) {
+	b, err := StartBroker(t.TempDir(), "127.0.0.1:0", zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(b.Addr()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	configs, err := kadm.NewClient(cl).DescribeBrokerConfigs(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, resource := range configs {
+		for _, c := range resource.Configs {
+			if c.Key != "log.cleaner.backoff.ms" {
+				continue
+			}
+			ms, err := strconv.ParseInt(c.MaybeValue(), 10, 64)
+			if tenYears := int64(10 * 365 * 24 * time.Hour / time.Millisecond); err != nil || ms < tenYears {
+				t.Errorf("it compacts every %s ms", c.MaybeValue())
+			}
+			return
+		}
+	}
+	t.Error("the broker does not tell how often it compacts")
 }
