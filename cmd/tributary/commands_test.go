@@ -152,7 +152,7 @@ func TestStatusText(t *testing.T) {
 	if r.code != exitFine {
 		t.Fatal(r.err)
 	}
-	golden(t, "status.golden", r.out)
+	compare(t, "status.golden", r.out)
 }
 
 func TestLagText(t *testing.T) {
@@ -169,7 +169,7 @@ func TestLagText(t *testing.T) {
 	if err := c.printLagJSON(rows); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "lag.golden", out.String())
+	compare(t, "lag.golden", out.String())
 }
 
 // TestLagFoldsStreams: a view has one line, with the worst of its streams, unknown where one is.
@@ -187,7 +187,7 @@ func TestLagFoldsStreams(t *testing.T) {
 		stream("product", "erp.material", known(100)), own, stream("product", "pim.product", known(300)),
 		stream("order", "erp.order", known(50)), stream("order", "erp.line", never),
 	}), time.Hour)
-	golden(t, "lag_folded.golden", out.String())
+	compare(t, "lag_folded.golden", out.String())
 }
 
 func TestDoctorText(t *testing.T) {
@@ -201,7 +201,7 @@ func TestDoctorText(t *testing.T) {
 	if err == nil {
 		t.Error("a failed finding must end in an error")
 	}
-	golden(t, "doctor.golden", out.String())
+	compare(t, "doctor.golden", out.String())
 }
 
 // TestDoctorWithoutAnything examines a machine on which a port is taken and no secret is set.

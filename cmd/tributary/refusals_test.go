@@ -115,7 +115,7 @@ func TestRefusedStarts(t *testing.T) {
 				t.Errorf("errors belong to stderr, stdout has\n%s", out.String())
 			}
 			spotless(t, errs.String())
-			golden(t, filepath.Join("refusals", strings.ReplaceAll(c.name, " ", "_")+".golden"), mask.Replace(strings.ReplaceAll(errs.String(), manifest, "mesh.yaml")))
+			compare(t, filepath.Join("refusals", strings.ReplaceAll(c.name, " ", "_")+".golden"), mask.Replace(strings.ReplaceAll(errs.String(), manifest, "mesh.yaml")))
 		})
 	}
 }
@@ -162,13 +162,13 @@ func TestUnreachableDatabases(t *testing.T) {
 			file := func(kind string) string {
 				return filepath.Join("refusals", strings.ReplaceAll(c.name, " ", "_")+"_"+kind+".golden")
 			}
-			golden(t, file("status"), mask.Replace(d.reason()))
+			compare(t, file("status"), mask.Replace(d.reason()))
 			findings := d.doctor()
 			var text strings.Builder
 			for _, f := range findings {
 				fmt.Fprintf(&text, "%s: %s\n  %s\n", f.Subject, f.Text, f.Mend)
 			}
-			golden(t, file("doctor"), mask.Replace(text.String()))
+			compare(t, file("doctor"), mask.Replace(text.String()))
 			if c.name == "missing rights" {
 				d.mend(good.String(), findings)
 			}

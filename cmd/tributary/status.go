@@ -155,7 +155,6 @@ func (c *cli) printStatus(w io.Writer, st *rest.Status) {
 // notes say what needs attention, and what to do.
 func notes(p paint, st *rest.Status) []string {
 	var out []string
-	var names, reasons []string // the streams of a system have one reason
 	for _, s := range st.Streams {
 		if s.DownSince == nil {
 			continue
@@ -164,12 +163,11 @@ func notes(p paint, st *rest.Status) []string {
 		if s.Reason != nil {
 			reason = *s.Reason
 		}
-		system, _, _ := strings.Cut(s.Name, ".")
-		if slices.Contains(names, system) && slices.Contains(reasons, reason) {
-			continue
+		system, _, _ := strings.Cut(s.Name, ".") // a stream's name is SYSTEM.STREAM
+		note := p.bad("capture of "+system+" is interrupted") + " since " + moment(*s.DownSince) + ":\n  " + strings.ReplaceAll(reason, "\n", "\n  ")
+		if !slices.Contains(out, note) { // a connection is interrupted for all of its streams at once
+			out = append(out, note)
 		}
-		names, reasons = append(names, system), append(reasons, reason)
-		out = append(out, p.bad("capture of "+system+" is interrupted")+" since "+moment(*s.DownSince)+":\n  "+strings.ReplaceAll(reason, "\n", "\n  "))
 	}
 	if b := st.Broker; b != nil && b.Records >= b.Limit/10*8 {
 		out = append(out, p.warn(fmt.Sprintf("the embedded broker holds %s records of at most %s", grouped(b.Records), grouped(b.Limit)))+

@@ -136,7 +136,7 @@ func (m *meshUnderTest) testCheck(t *testing.T) {
 	if r.code != exitFailed {
 		t.Errorf("exit code %d, want %d", r.code, exitFailed)
 	}
-	golden(t, "check_connect.golden", strings.ReplaceAll(r.err, m.dir, "DIR"))
+	compare(t, "check_connect.golden", strings.ReplaceAll(r.err, m.dir, "DIR"))
 }
 
 func (m *meshUnderTest) testDoctor(t *testing.T) {
@@ -244,7 +244,7 @@ func (m *meshUnderTest) testWhy(t *testing.T) {
 			got.WriteString("exit code 1\n")
 		}
 	}
-	golden(t, "why.golden", masked(got.String()))
+	compare(t, "why.golden", masked(got.String()))
 	var all []rest.WhyField
 	commandJSON(t, &all, m.with("why", "product", "WHY-1")...)
 	if len(all) < 18 {
@@ -317,7 +317,7 @@ func (m *meshUnderTest) testHeld(t *testing.T) {
 	m.until(t, "a dead letter", func(st *rest.Status) bool {
 		return product(st).DeadLetters == 1 && strings.Contains(command(t, m.with("why", "product", "WHY-1", "brand")...).out, "held")
 	})
-	golden(t, "held.golden", masked(command(t, m.with("why", "product", "WHY-1", "brand")...).out))
+	compare(t, "held.golden", masked(command(t, m.with("why", "product", "WHY-1", "brand")...).out))
 	var list struct{ Letters []struct{ ID string } }
 	commandJSON(t, &list, m.with("dlq", "list")...)
 	if len(list.Letters) != 1 || !m.node.said(t, `"correlation":"`+list.Letters[0].ID+`"`) {

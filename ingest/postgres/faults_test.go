@@ -3,10 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -15,30 +12,8 @@ import (
 	"tributary/deploy/postgres"
 	"tributary/deploy/postgres/pgtest"
 	"tributary/ingest"
+	"tributary/internal/golden"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write golden files anew")
-
-// golden compares text with a file in testdata.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *rewrite {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs (-rewrite writes it anew):\n%s", path, got)
-	}
-}
 
 // roleURL makes a role on a fixture's server, with a name of its own, and the URL to log in.
 func roleURL(t *testing.T, srv *pgserver.Server, url, attributes string) (role, roleURL string) {
@@ -101,7 +76,7 @@ func TestEveryFaultAtOnce(t *testing.T) {
 		}
 	}
 	text := strings.NewReplacer(role, "ROLE", f.source.config.Database, "DB").Replace(err.Error())
-	golden(t, "faults.golden", strings.ReplaceAll(text, f.source.slot, "SLOT")+"\n")
+	golden.Compare(t, "testdata/faults.golden", strings.ReplaceAll(text, f.source.slot, "SLOT")+"\n")
 	if strings.Contains(text, "secret word") {
 		t.Error("the password is in an error")
 	}
@@ -178,7 +153,7 @@ func TestCheck(t *testing.T) {
 	text += "unreachable\n" + clean(Check(t.Context(), opts))
 	opts.System.Connection = options("postgres://nobody:sec ret@[1/x", "x").System.Connection
 	text += "no URL\n" + clean(Check(t.Context(), opts))
-	golden(t, "check.golden", text)
+	golden.Compare(t, "testdata/check.golden", text)
 	if strings.Contains(text, "sec") {
 		t.Error("the password is in a finding")
 	}
@@ -192,7 +167,7 @@ func TestContract(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := contracts[0]
-	golden(t, "contract.golden", strings.ReplaceAll(c.KeySchema+"\n"+c.ValueSchema+"\n", f.source.system.Name, "SYSTEM"))
+	golden.Compare(t, "testdata/contract.golden", strings.ReplaceAll(c.KeySchema+"\n"+c.ValueSchema+"\n", f.source.system.Name, "SYSTEM"))
 	rec := newRecorder()
 	ids, err := rec.Contract(t.Context(), c)
 	if err != nil {
