@@ -18,6 +18,7 @@ import (
 	"tributary/deploy/postgres/pgtest"
 	"tributary/ingest"
 	"tributary/ingest/postgres"
+	"tributary/internal/poll"
 	"tributary/mesh"
 	"tributary/schemas"
 	"tributary/topics"
@@ -257,17 +258,12 @@ func (r *rig) state(table string) topics.PositionRecord {
 // until asks until nothing is said to be wrong.
 func until(t *testing.T, wrong func() string) {
 	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(patience); ; <-tick.C {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	poll.Until(ctx, t, "what a test waits for", func() (string, bool) {
 		said := wrong()
-		if said == "" {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(said)
-		}
-	}
+		return said, said == ""
+	})
 }
 
 // A hooked source lets a test act in the middle of snapshots.
